@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// The confined worker, as the engine speaks to it: one process of coracle-transfer per call, which
+// is confined before it reads the first foreign byte and is gone when the call returns.
+// Called by: engine. Links nothing but base, json, oci, sys, kernel: no compression, no crypto.
+//
+// The worker has no network, no /proc, a private tmpfs as root, and of the host's files only the
+// folders and descriptors named in the request. If it crashes, is killed or runs out of memory, the
+// call returns an error and nothing of it is left but files in the folders it was given; if the
+// caller dies, the worker is killed.
+// Needs CAP_SYS_ADMIN (namespaces, mounts). Not for use by several threads at once.
+#pragma once
+#include "base/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct transfer_progress {
+	const char *item;       // what is being read: "layer sha256:12ab…", "archive"; printable
+	size_t item_i, n_items; // of how many; n_items 0: not known
+	uint64_t done_bytes;    // of the item's input
+	uint64_t total_bytes;   // 0: not known (a pipe)
+};
+
+struct transfer {
+	const char *program; // path of coracle-transfer
+	// Both may be NULL. Called from within the calls below, progress at most some 20 times a
+	// second.
+	void (*progress)(void *arg, const struct transfer_progress *p);
+	void (*warn)(void *arg, const char *line);  // what the user should know, once
+	void (*debug)(void *arg, const char *line); // steps, e.g. that Landlock is missing
+	void *arg;
+};
+
+// --- archives -------------------------------------------------------------------------------
+
+struct transfer_archive_request {
+	const struct transfer *transfer;
+	int fd;               // the archive: a file or a pipe, at its beginning; borrowed
+	int ingest_dirfd;     // an empty folder that takes the blobs; borrowed
+	uint64_t limit_bytes; // what the ingest folder may take; 0: its file system's free space
+	// "linux/amd64", "windows(10.0.20348.1)/amd64", best first. n_platforms 0: the host's, and
+	// if nothing fits that, Windows of the host's architecture.
+	const char *const *platforms;
+	size_t n_platforms;
+	bool all_platforms; // every manifest of the archive must be whole; `platforms` only orders
+};
+
+// A blob of the archive that something refers to; its file stands in the ingest folder, mode 0600,
+// written but not synced. The digest was computed from the bytes.
+struct transfer_blob {
+	char *digest;     // "sha256:" and 64 hex digits
+	char *media_type; // as its descriptor says
+	char *name;       // of the file in the ingest folder
+	uint64_t size_bytes;
+	size_t *references; // indices of blobs (of `blobs`) that it names: what gc must keep with
+	                    // it
+	size_t n_references;
+};
+
+struct transfer_layer {
+	size_t blob;   // index into `blobs`
+	char *diff_id; // as the config says; verified when it is unpacked
+};
+
+// A manifest of a wanted platform, whole: config and layers are there with digest and size.
+struct transfer_manifest {
+	size_t blob, config_blob; // indices into `blobs`
+	char *platform;           // "linux/arm64/v8", "windows(10.0.20348.1)/amd64"
+	char *config; // image config, parsed, checked and written anew: for oci/ to read
+	struct transfer_layer *layers; // bottom first
+	size_t n_layers;
+};
+
+// One entry of the archive's top index (docker's archives: one per RepoTag, or one without names).
+// Names are as the archive has them, printable UTF-8, and not yet known to be references.
+struct transfer_image {
+	char *name;        // io.containerd.image.name, or the RepoTag; NULL if there is none
+	char *ref_name;    // org.opencontainers.image.ref.name; NULL if there is none
+	size_t target;     // index into `blobs`: manifest or index
+	size_t *manifests; // indices into `manifests` of those below it, the best first; never
+	                   // empty
+	size_t n_manifests;
+};
+
+struct transfer_archive {
+	size_t index; // index into `blobs`: the top index (written by the worker for docker's
+	              // archives)
+	struct transfer_blob *blobs;
+	size_t n_blobs;
+	struct transfer_manifest *manifests;
+	size_t n_manifests;
+	struct transfer_image *images;
+	size_t n_images;
+};
+
+// Reads an OCI layout or docker-archive tar, plain or compressed by gzip or zstd, into the ingest
+// folder and checks that what is wanted is whole. Entries of other platforms may lack blobs.
+// Errors: INVALID, CORRUPT (digest, size, truncated), NOT_FOUND (nothing fits the platforms),
+// LIMIT, UNSUPPORTED, SYSTEM (ENOSPC…). After an error or kill -9 the ingest folder holds garbage.
+// *ret is the caller's: transfer_archive_free().
+fallible transfer_read_archive(const struct transfer_archive_request *r,
+                               struct transfer_archive **ret);
+void transfer_archive_free(struct transfer_archive *a); // takes NULL
+
+// --- layers ---------------------------------------------------------------------------------
+
+struct transfer_unpack_layer {
+	int blob_fd;            // the (compressed) blob, at its beginning; borrowed
+	uint64_t size_bytes;    // by its descriptor: the blob has exactly so many
+	const char *digest;     // verified again while it is read
+	const char *media_type; // must agree with the bytes
+	const char *diff_id;    // verified
+	int new_dirfd; // overlay: an empty folder; native: a full copy of what is below; borrowed
+	uint64_t
+		limit_bytes; // unpacked; 0: 1000 × size_bytes, at most the file system's free space
+	// Written by transfer_unpack:
+	uint64_t unpacked_bytes; // file data, holes not counted
+	uint64_t n_inodes;
+};
+
+struct transfer_unpack_request {
+	const struct transfer *transfer;
+	bool native; // whiteouts remove at once; else they become overlay's devices and marks
+	struct transfer_unpack_layer *layers; // bottom first; each sees the ones before it as lower
+	size_t n_layers;
+	const int *lower_dirfds; // layers that exist already, below layers[0], top first; borrowed
+	size_t n_lower;
+};
+
+// Unpacks layers into their folders; metadata as in the layer, opaque marks set. Nothing is synced:
+// the caller does (one syncfs), then renames. In native mode `lower_dirfds` are not needed.
+// Errors: CORRUPT (digest, diff ID, damaged tar), INVALID (what may not be in a layer), LIMIT,
+// UNSUPPORTED (media type), SYSTEM. After an error or kill -9 the folders hold garbage.
+fallible transfer_unpack(struct transfer_unpack_request *r);

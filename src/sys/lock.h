@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Locks on open files (OFD locks, fcntl(2)): held until the last descriptor of the open file is
+// closed, so a lock dies with its process. Never leak such a descriptor into a container.
+// The order of locks stands in store/store.h.
+#pragma once
+#include "base/error.h"
+
+enum lock_mode { LOCK_SHARED, LOCK_EXCLUSIVE };
+
+// Waits for the lock.
+fallible lock_take(int fd, enum lock_mode mode);
+// Takes it, or gives BUSY at once.
+fallible lock_try(int fd, enum lock_mode mode);
+fallible lock_release(int fd);
+// True if somebody else holds a lock that would keep us from `mode`.
+
+fallible lock_is_held(int fd, enum lock_mode mode, bool *ret);

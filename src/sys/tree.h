@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Trees of files, by descriptors, without crossing a mount: a recursive delete that meets a bind
+// mount would delete the user's data.
+#pragma once
+#include "base/error.h"
+#include <stdint.h>
+
+// Removes `name` in `dirfd` and all below it. What is not there is no error. A mount point below is
+// BUSY, and everything else is removed as far as possible. Any depth; needs few descriptors.
+fallible tree_remove(int dirfd, const char *name);
+// Sums up what is below `dirfd`: allocated bytes (blocks × 512, hard links once) and inodes, the
+// directory itself included.
+fallible tree_usage(int dirfd, uint64_t *ret_bytes, uint64_t *ret_inodes);

@@ -14,6 +14,15 @@
 #undef sprintf
 #undef vsprintf
 #undef strtok
+#undef atoi
+#undef atol
+#undef strtol
+#undef strtoul
+#undef system
+#undef popen
+#undef tmpnam
+#undef mktemp
+#undef realpath
 #define strcpy(...) BANNED_(strcpy)
 #define strcat(...) BANNED_(strcat)
 #define strncpy(...) BANNED_(strncpy)

@@ -13,5 +13,4 @@ fallible lock_take(int fd, enum lock_mode mode);
 fallible lock_try(int fd, enum lock_mode mode);
 fallible lock_release(int fd);
 // True if somebody else holds a lock that would keep us from `mode`.
-
 fallible lock_is_held(int fd, enum lock_mode mode, bool *ret);

@@ -141,7 +141,7 @@ static int remove_around_a_mount(void)
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return 77;
 	if (mkdirat(scratch, "m", 0755) || mkdirat(scratch, "m/a", 0755) ||
-	    mkdirat(scratch, "m/a/mnt", 0755) || mkdirat(scratch, "m/b", 0755) || fchdir(scratch) ||
+	    mkdirat(scratch, "m/a/mnt", 0755) || mkdirat(scratch, "m/b", 0755) || chdir(scratch_path) ||
 	    mount("t", "m/a/mnt", "tmpfs", 0, NULL))
 		return 77;
 	if (mkdirat(scratch, "m/a/mnt/data", 0755))

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine: one call per user's intention. The only room that knows all the others; every face
+// (the command line today, a daemon or a library later) stands on it.
+// Called by: cli. Hints that name commands are made here.
+//
+// Results are the caller's: X_free() where there is one. Strings in requests are borrowed for the
+// call. Durability: what is kept (images, snapshots, containers without `remove`) is on disk when
+// a call returns; kill -9 anywhere leaves what the next command or gc collects (docs/design.md §4).
+#pragma once
+#include "base/error.h"
+#include "base/text.h"
+#include <stdint.h>
+
+struct engine;
+
+struct engine_progress {
+	const char *item;                 // "layer sha256:12ab…"; printable
+	size_t item_i, n_items;           // n_items 0: not known
+	uint64_t done_bytes, total_bytes; // total 0: not known
+	bool finished;                    // the item is done: worth a line where there is no bar
+};
+
+// How the engine speaks while it works; all may be NULL.
+struct engine_sink {
+	void (*warn)(void *context, const char *line);
+	void (*debug)(void *context, const char *line);
+	void (*progress)(void *context, const struct engine_progress *progress);
+	void *context;
+};
+
+struct engine_options {
+	const char *root;                   // NULL: /var/lib/coracle
+	const char *state;                  // NULL: /run/coracle
+	const char *ns;                     // containerd's namespace; NULL: "default"
+	const char *snapshotter;            // NULL: overlayfs
+	const char *cni_conf_dir;           // NULL: /etc/cni/net.d
+	const char *const *cni_plugin_dirs; // ends in NULL; NULL: the usual two
+	struct engine_sink sink;
+};
+
+// Checks names, opens nothing yet: each call opens what it needs. Errors: INVALID (namespace).
+fallible engine_open(const struct engine_options *options, struct engine **ret);
+void engine_close(struct engine *engine); // takes NULL
+
+struct engine_label {
+	char *key, *value;
+};
+struct engine_labels {
+	struct engine_label *items; // sorted by key
+	size_t n;
+};
+
+// --- Images
+
+struct engine_import {
+	int fd;                 // the archive, from its beginning; borrowed
+	const char *base_name;  // NULL: "import-<date>" for entries without a full name
+	const char *index_name; // name for the archive's index; NULL: none
+	bool digests;           // also store entries under base_name@digest
+	bool skip_digest_for_named;
+	bool all_platforms;
+	const char *platform; // NULL: the host's
+	bool no_unpack;
+	bool local, sync_fs, compress_blobs, discard_unpacked_layers; // accepted; see docs
+	const char *const *labels;                                    // KEY=VALUE
+	size_t n_labels;
+	const char *snapshotter; // NULL: the engine's
+};
+// Reads an image archive (OCI layout or docker-archive, plain or compressed), publishes its blobs
+// and images and unpacks the layers of the chosen platform. *ret gets the names stored, in order.
+// Durable when it returns; before that nothing of it is listed.
+fallible engine_import(struct engine *engine, const struct engine_import *request,
+                       struct strings *ret);
+
+struct engine_image {
+	char *name, *media_type, *digest;
+	uint64_t size_bytes;            // manifest, config and layers of this platform
+	uint64_t target_size_bytes;     // of the target's own blob
+	int64_t created_ns, updated_ns; // since 1970
+	struct strings platforms;       // sorted
+	struct engine_labels labels;
+	// for `images check`
+	size_t n_blobs, n_present;
+	uint64_t blobs_bytes, present_bytes;
+	bool is_complete, is_unpacked;
+};
+struct engine_images {
+	struct engine_image *items; // sorted by name
+	size_t n;
+};
+void engine_images_free(struct engine_images *images); // takes NULL
+
+// `filters` are containerd's (oci/filter.h): name==X, ~=, labels."k"; several are or'ed.
+fallible engine_image_list(struct engine *engine, const char *const *filters, size_t n_filters,
+                           bool check, const char *snapshotter, struct engine_images **ret);
+// Removes the name; blobs and snapshots that nothing needs any more go with it. A name that isn't
+// there is NOT_FOUND (ctr only warns; cli decides).
+fallible engine_image_remove(struct engine *engine, const char *name);
+// Makes `target` name what `source` names. An existing name is replaced if `force`, else EXISTS.
+fallible engine_image_tag(struct engine *engine, const char *source, const char *target,
+                          bool force);
+// Sets labels (KEY=VALUE; "KEY=" removes); `replace_all` drops the others. *ret: all afterwards.
+fallible engine_image_label(struct engine *engine, const char *name, const char *const *labels,
+                            size_t n_labels, bool replace_all, struct engine_labels *ret);
+void engine_labels_done(struct engine_labels *labels);
+
+// A tree of what an image is made of, the image itself at its root.
+struct engine_node {
+	char *media_type, *digest, *platform; // platform NULL where it means nothing
+	uint64_t size_bytes;
+	char *content; // the document, for manifests, indexes and configs; NULL otherwise
+	struct engine_labels labels;
+	struct engine_node *children;
+	size_t n_children;
+	bool is_missing;
+};
+struct engine_image_tree {
+	char *name;
+	int64_t created_ns, updated_ns;
+	struct engine_labels labels;
+	struct engine_node node;
+};
+fallible engine_image_inspect(struct engine *engine, const char *name, bool content,
+                              struct engine_image_tree **ret);
+void engine_image_tree_free(struct engine_image_tree *tree); // takes NULL
+
+struct engine_mount_image {
+	const char *name, *target;
+	bool rw;
+	const char *platform;    // NULL: the host's
+	const char *snapshotter; // NULL: the engine's
+	const char *const *labels;
+	size_t n_labels;
+};
+// Mounts the image's root at an existing directory. The snapshot's key is the target path.
+// *ret_chain_id is the caller's.
+fallible engine_image_mount(struct engine *engine, const struct engine_mount_image *request,
+                            char **ret_chain_id);
+// Unmounts; `remove` also removes the snapshot.
+fallible engine_image_unmount(struct engine *engine, const char *target, bool remove,
+                              const char *snapshotter);
+
+// --- Snapshots. `snapshotter` NULL: the engine's.
+
+struct engine_snapshot {
+	char *key, *parent; // parent "" for none
+	const char *kind;   // "Active", "View", "Committed"
+	char *snapshotter;
+	struct engine_labels labels;
+	int64_t created_ns, updated_ns;
+};
+struct engine_snapshots {
+	struct engine_snapshot *items; // sorted by key
+	size_t n;
+};
+void engine_snapshots_free(struct engine_snapshots *snapshots); // takes NULL
+fallible engine_snapshot_list(struct engine *engine, const char *snapshotter,
+                              struct engine_snapshots **ret);
+fallible engine_snapshot_info(struct engine *engine, const char *snapshotter, const char *key,
+                              struct engine_snapshots **ret); // one item
+
+struct engine_mount {
+	char *type, *source, *target;
+	struct strings options;
+};
+struct engine_mounts {
+	struct engine_mount *items;
+	size_t n;
+};
+void engine_mounts_free(struct engine_mounts *mounts); // takes NULL
+// prepare, or with `view` a read-only one.
+fallible engine_snapshot_prepare(struct engine *engine, const char *snapshotter, const char *key,
+                                 const char *parent, bool view, struct engine_mounts **ret);
+fallible engine_snapshot_commit(struct engine *engine, const char *snapshotter, const char *key,
+                                const char *active);
+fallible engine_snapshot_mounts(struct engine *engine, const char *snapshotter, const char *key,
+                                struct engine_mounts **ret);
+fallible engine_snapshot_remove(struct engine *engine, const char *snapshotter, const char *key);
+fallible engine_snapshot_usage(struct engine *engine, const char *snapshotter, const char *key,
+                               uint64_t *ret_bytes, uint64_t *ret_inodes);
+fallible engine_snapshot_label(struct engine *engine, const char *snapshotter, const char *key,
+                               const char *const *labels, size_t n_labels,
+                               struct engine_labels *ret);
+// Unpacks the manifest or index `digest` that is in the store; *ret_chain_id is the caller's.
+fallible engine_snapshot_unpack(struct engine *engine, const char *snapshotter, const char *digest,
+                                char **ret_chain_id);
+
+// --- Running
+
+struct spec_request; // engine/spec.h: what the flags say of the spec; cli fills it
+
+struct engine_run {
+	const char *image; // NULL with `config`; a folder with spec->rootfs
+	const char *id;
+	const char *config;              // path of a config.json, or NULL
+	const struct spec_request *spec; // what the flags say
+	const char *platform;            // NULL: the host's, Windows if the image has only that
+	const char *snapshotter;         // NULL: the engine's
+	const char *pid_file;            // NULL: none
+	const char *const *labels;       // KEY=VALUE
+	size_t n_labels;
+	bool remove; // --rm
+	bool cni;
+	bool null_io;
+	bool no_pivot;
+	const char *cgroup;  // literal; NULL: ours
+	const char *runtime; // for the record; NULL: io.containerd.runc.v2
+	int stdio[3];        // the program's; -1: /dev/null
+};
+// Runs a container to its end: claims the ID, makes everything, starts, forwards the signals that
+// the caller gets, waits, reports the exit code (128+n on a signal), and cleans up.
+// Errors: NO_PROGRAM, NOT_EXECUTABLE, EXISTS (ID in use), NOT_FOUND (image), INVALID, …; then
+// nothing is left behind, also without `remove`. (ctr leaves a snapshot.)
+fallible engine_run(struct engine *engine, const struct engine_run *request, int *ret_exit_code);
+// The config.json that engine_run() would use; JSON text, the caller's. Nothing is made.
+fallible engine_spec(struct engine *engine, const struct engine_run *request, char **ret);
+
+// What a monitor executes when nobody is there at the end of a container.
+fallible engine_clean_up(struct engine *engine, const char *id, uint64_t instance);
+
+// --- Containers and tasks
+
+struct engine_container {
+	char *id, *image, *runtime, *snapshotter, *snapshot_key;
+	struct engine_labels labels;
+	int64_t created_ns, updated_ns;
+	char *spec;   // JSON
+	char *cni;    // JSON of the extension, NULL for none
+	bool removes; // run --rm
+	// its task, if it has one
+	const char *status; // "CREATED", "RUNNING", "PAUSED", "STOPPED"; NULL: no task
+	int64_t pid;
+	int exit_code; // of a stopped one
+	char *command; // the spec's args as a shell would show them
+};
+struct engine_containers {
+	struct engine_container *items; // sorted by ID
+	size_t n;
+};
+void engine_containers_free(struct engine_containers *containers); // takes NULL
+fallible engine_container_list(struct engine *engine, const char *const *filters, size_t n_filters,
+                               struct engine_containers **ret);
+fallible engine_container_info(struct engine *engine, const char *id,
+                               struct engine_containers **ret); // one item
+// Removes a container that isn't running, its snapshot too unless `keep_snapshot`. With `force` a
+// running one is killed first.
+fallible engine_container_remove(struct engine *engine, const char *id, bool keep_snapshot,
+                                 bool force);
+fallible engine_container_label(struct engine *engine, const char *id, const char *const *labels,
+                                size_t n_labels, struct engine_labels *ret);
+// `signal` as ctr takes it ("9", "kill", "SIGKILL"); NULL: the image's stop signal, else SIGTERM.
+// `all`: every process of the container. Ended already: NOT_FOUND.
+fallible engine_task_kill(struct engine *engine, const char *id, const char *signal, bool all);
+
+// --- Namespaces (containerd's)
+
+struct engine_namespace {
+	char *name;
+	struct engine_labels labels;
+};
+struct engine_namespaces {
+	struct engine_namespace *items;
+	size_t n;
+};
+void engine_namespaces_free(struct engine_namespaces *namespaces); // takes NULL
+fallible engine_namespace_list(struct engine *engine, struct engine_namespaces **ret);
+fallible engine_namespace_create(struct engine *engine, const char *name, const char *const *labels,
+                                 size_t n_labels);
+// It must be empty; what it still has is named in the error, as ctr does. Absent: NOT_FOUND.
+fallible engine_namespace_remove(struct engine *engine, const char *name);
+fallible engine_namespace_label(struct engine *engine, const char *name, const char *const *labels,
+                                size_t n_labels);
+
+// --- The house itself
+
+struct engine_garbage {
+	char *kind, *name, *reason; // "snapshot", "sha256:…", "no image needs it"
+	uint64_t size_bytes;        // 0: not known
+};
+struct engine_garbage_list {
+	struct engine_garbage *items;
+	size_t n;
+};
+void engine_garbage_free(struct engine_garbage_list *garbage); // takes NULL
+// Collects what nobody owns: of dead owners, of interrupted commands, of removed images; only what
+// bears this store's ID. `dry_run` only tells.
+fallible engine_gc(struct engine *engine, bool dry_run, struct engine_garbage_list **ret);
+
+// Whether the first network configuration can be used here: makes and removes one attachment.
+// *ret_file is the file it looked at, the caller's, also on an error (NULL if there is none).
+fallible engine_network_check(struct engine *engine, char **ret_file);
+
+struct engine_info {
+	char *version, *root, *state, *store_id, *kernel, *cgroups;
+};
+fallible engine_info(struct engine *engine, struct engine_info **ret);
+void engine_info_free(struct engine_info *info); // takes NULL

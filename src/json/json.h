@@ -31,7 +31,7 @@ static inline void json_cleanup_(struct json **value)
 }
 #define auto_json defer(json_cleanup_)
 
-enum json_type {
+enum json_kind {
 	JSON_NULL,
 	JSON_BOOL,
 	JSON_NUMBER, // whole, in 64 bits
@@ -40,8 +40,8 @@ enum json_type {
 	JSON_ARRAY,
 	JSON_OBJECT,
 };
-enum json_type json_type(const struct json *value);
-const char *json_type_name(enum json_type type); // "an array"
+enum json_kind json_kind(const struct json *value);
+const char *json_kind_name(enum json_kind type); // "an array"
 
 // Where a value stands, for messages: a chain of names on the stack, the outermost has no parent.
 struct json_path {

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands, as a user types them."""
+import os
+import subprocess
+
+TIMEOUT = 120  # against hanging only
+
+
+class Result:
+    def __init__(self, argv, code, out, err):
+        self.argv, self.code, self.out, self.err = argv, code, out, err
+
+    def __repr__(self):
+        return (f"$ {' '.join(map(str, self.argv))}\n[exit {self.code}]\n--- stdout\n{self.out}"
+                f"--- stderr\n{self.err}")
+
+
+def environment(extra=None):
+    env = {k: v for k, v in os.environ.items()
+           if not k.startswith(("CORACLE_", "CONTAINERD_", "CNI_", "NETCONF"))}
+    env["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    env["LC_ALL"] = "C.UTF-8"
+    env.update(extra or {})
+    return env
+
+
+def run(*argv, code=0, stdin="", env=None, cwd=None, timeout=TIMEOUT):
+    """Runs to the end; `code` None takes any exit status."""
+    argv = [str(a) for a in argv]
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    done = subprocess.run(argv, input=None if hasattr(data, "fileno") else data,
+                          stdin=data if hasattr(data, "fileno") else None,
+                          capture_output=True, env=environment(env), cwd=cwd, timeout=timeout)
+    result = Result(argv, done.returncode, done.stdout.decode(errors="surrogateescape"),
+                    done.stderr.decode(errors="surrogateescape"))
+    assert code is None or result.code == code, f"wanted exit {code}:\n{result!r}"
+    return result
+
+
+def coracle(*args, **how):
+    return run("coracle", *args, **how)
+
+
+def ctr(*args, **how):
+    return run("ctr", *args, **how)
+
+
+def start(*argv, env=None, **how):
+    """A command that runs beside the test; the caller waits for it."""
+    how.setdefault("stdin", subprocess.DEVNULL)
+    how.setdefault("stdout", subprocess.PIPE)
+    how.setdefault("stderr", subprocess.PIPE)
+    return subprocess.Popen([str(a) for a in argv], env=environment(env), **how)

@@ -18,7 +18,7 @@ extern const struct namespace_kind namespace_kinds[NAMESPACE_KINDS];
 const struct namespace_kind *namespace_find(const char *type); // NULL if there is none
 
 struct namespace_clone {
-	uint64_t flags;  // CLONE_NEW*; CLONE_VM and CLONE_NEWTIME are not for this (EINVAL)
+	uint64_t flags;  // CLONE_NEW* but CLONE_NEWTIME, whose offsets need unshare(2): EINVAL
 	int cgroup;      // descriptor of a v2 group to be born in; -1: ours
 	int exit_signal; // usually SIGCHLD
 };

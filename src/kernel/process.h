@@ -15,7 +15,7 @@ int pidfd_wait_exit(int pidfd, int flags, int *ret_status);
 // 128+n on a signal, else the exit code.
 int pidfd_exit_code(int status);
 
-// Sets close-on-exec on all descriptors from `first` on; works without close_range too (/proc).
+// Sets close-on-exec on all descriptors from `first` on.
 int process_close_on_exec(int first);
 // Closes all descriptors from `first` on.
 int process_close_from(int first);
@@ -26,4 +26,5 @@ int process_keep_caps(bool on);                     // permitted set survives th
 int process_death_signal(int signal, pid_t parent); // ESRCH if `parent` has died meanwhile
 int process_subreaper(void);
 int process_new_session(void); // EPERM is no error: already a leader
-int process_set_ids(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups); // raw, all three
+// Groups (NULL: left as they are), gid, uid; real, effective and saved ones.
+int process_set_ids(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups);

@@ -192,7 +192,7 @@ static struct json_object *new_whole(const char *digits)
 static fallible parse_number(struct parser *s, struct json_object **ret)
 {
 	const char *start = s->p;
-	bool real;
+	bool real = false;
 	TRY(scan_number(s, &real));
 	size_t size = (size_t)(s->p - start);
 	if (size >= NUMBER_SIZE_LIMIT) {
@@ -322,7 +322,7 @@ static fallible parse_document(struct parser *s)
 			if (value_next)
 				continue;
 		} else {
-			struct json_object *value;
+			struct json_object *value = NULL;
 			TRY(charge(s, COST_VALUE));
 			TRY(parse_scalar(s, &value));
 			attach(s, value);

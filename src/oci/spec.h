@@ -306,6 +306,9 @@ struct oci_device *oci_spec_add_device(struct oci_spec *spec, const char *path, 
                                        int64_t major, int64_t minor);
 void oci_spec_add_id_mapping(struct oci_spec *spec, struct oci_id_mappings *list,
                              uint32_t container_id, uint32_t host_id, uint32_t size);
+struct oci_hook *oci_spec_add_hook(struct oci_spec *spec, enum oci_hook_kind kind,
+                                   const char *path);
+void oci_spec_add_hugepage_limit(struct oci_spec *spec, const char *page_size, uint64_t limit);
 void oci_spec_set_additional_gids(struct oci_spec *spec, const uint32_t *gids, size_t n);
 
 static inline void oci_spec_cleanup_(struct oci_spec **spec)

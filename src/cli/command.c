@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/command.h"
+#include "base/text.h"
+
+static const struct command *const tables[] = {
+	commands_top,        commands_run,   commands_images, commands_snapshots,
+	commands_containers, commands_tasks, commands_rest,
+};
+
+const struct command *command_at(size_t i)
+{
+	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
+		for (const struct command *c = tables[t]; c->path; c++)
+			if (i-- == 0)
+				return c;
+	return NULL;
+}
+
+const struct command *command_find(const char *path)
+{
+	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
+		for (const struct command *c = tables[t]; c->path; c++)
+			if (strcmp(c->path, path) == 0)
+				return c;
+	return NULL;
+}
+
+const char *command_name(const struct command *c)
+{
+	const char *blank = strrchr(c->path, ' ');
+	return blank ? blank + 1 : c->path;
+}
+
+// `c` stands directly below `parent`.
+static bool is_child(const struct command *parent, const struct command *c)
+{
+	size_t size = strlen(parent->path);
+	if (strncmp(c->path, parent->path, size) != 0 || c == parent)
+		return false;
+	const char *rest = c->path + size;
+	if (size > 0 && *rest++ != ' ')
+		return false;
+	return *rest && !strchr(rest, ' ');
+}
+
+bool words_have(const char *names, const char *name)
+{
+	size_t size = strlen(name);
+	while (names && *names) {
+		size_t word = strcspn(names, " ");
+		if (word == size && memcmp(names, name, size) == 0)
+			return true;
+		names += word;
+		names += *names == ' ';
+	}
+	return false;
+}
+
+const struct command *command_child(const struct command *parent, const char *word)
+{
+	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
+		for (const struct command *c = tables[t]; c->path; c++)
+			if (is_child(parent, c) &&
+			    (strcmp(command_name(c), word) == 0 || words_have(c->aliases, word)))
+				return c;
+	return NULL;
+}
+
+bool command_is_group(const struct command *c)
+{
+	const struct command *child;
+	for (size_t i = 0; (child = command_at(i)); i++)
+		if (is_child(c, child))
+			return true;
+	return false;
+}
+
+const struct command *command_parent(const struct command *c)
+{
+	const struct command *parent;
+	for (size_t i = 0; (parent = command_at(i)); i++)
+		if (is_child(parent, c))
+			return parent;
+	return NULL;
+}
+
+const struct flag *command_flag_at(const struct command *c, size_t i)
+{
+	for (size_t g = 0; g < COMMAND_FLAG_GROUPS && c->flags[g]; g++)
+		for (const struct flag *f = c->flags[g]; f->name; f++)
+			if (i-- == 0)
+				return f;
+	return NULL;
+}
+
+const struct flag *command_flag(const struct command *c, const char *name, bool docker)
+{
+	const struct flag *f;
+	for (size_t i = 0; (f = command_flag_at(c, i)); i++)
+		if ((text_equal(f->name, name) || text_equal(f->letter, name) ||
+		     (docker && words_have(f->docker, name))) &&
+		    (docker || !(f->bits & FLAG_DOCKER)))
+			return f;
+	return NULL;
+}
+
+// Near enough to be a slip: a third of what was typed, at least one letter.
+static unsigned nearest_limit(const char *typed)
+{
+	unsigned third = (unsigned)(strlen(typed) + 2) / 3;
+	return third > 3 ? 3 : third;
+}
+
+const char *command_nearest_flag(const struct command *c, const char *typed)
+{
+	const char *nearest = NULL;
+	unsigned best = nearest_limit(typed) + 1;
+	for (; c; c = command_parent(c)) {
+		const struct flag *f;
+		for (size_t i = 0; (f = command_flag_at(c, i)); i++) {
+			unsigned d = text_distance(f->name, typed);
+			if (d < best && !(f->bits & FLAG_HIDDEN) && f->name[1]) {
+				best = d;
+				nearest = f->name;
+			}
+		}
+	}
+	return nearest;
+}
+
+const char *command_nearest_child(const struct command *c, const char *typed)
+{
+	const char *nearest = NULL;
+	unsigned best = nearest_limit(typed) + 1;
+	const struct command *child;
+	for (size_t i = 0; (child = command_at(i)); i++) {
+		unsigned d = text_distance(command_name(child), typed);
+		if (is_child(c, child) && d < best && !(child->bits & COMMAND_HIDDEN)) {
+			best = d;
+			nearest = command_name(child);
+		}
+	}
+	return nearest;
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the rows of the table are made of: flags that several commands share, and the functions
+// that carry the commands out. Each fills a request of engine's, calls, and prints.
+#pragma once
+#include "cli/command.h"
+
+#define BOOL FLAG_BOOL, NULL
+#define TEXT(value) FLAG_TEXT, value
+#define TEXTS(value) FLAG_TEXTS, value
+#define INTS(value) FLAG_INTS, value
+#define INT(value) FLAG_INT, value
+#define UINT(value) FLAG_UINT, value
+#define FLOAT(value) FLAG_FLOAT, value
+#define DURATION(value) FLAG_DURATION, value
+
+#define FLAG_FORMAT                                                                    \
+	{                                                                              \
+		"format", NULL, TEXT("table|json"), "how to print", FLAG_OURS, "table" \
+	}
+
+extern const struct flag flags_container[], flags_runtime[], flags_snapshotter[], flags_registry[];
+
+// images.c
+fallible images_check(struct invocation *in);
+fallible images_import(struct invocation *in);
+fallible images_inspect(struct invocation *in);
+fallible images_list(struct invocation *in);
+fallible images_mount(struct invocation *in);
+fallible images_unmount(struct invocation *in);
+fallible images_delete(struct invocation *in);
+fallible images_tag(struct invocation *in);
+fallible images_label(struct invocation *in);
+
+// snapshots.c
+fallible snapshots_commit(struct invocation *in);
+fallible snapshots_info(struct invocation *in);
+fallible snapshots_list(struct invocation *in);
+fallible snapshots_mounts(struct invocation *in);
+fallible snapshots_prepare(struct invocation *in);
+fallible snapshots_delete(struct invocation *in);
+fallible snapshots_label(struct invocation *in);
+fallible snapshots_tree(struct invocation *in);
+fallible snapshots_unpack(struct invocation *in);
+fallible snapshots_usage(struct invocation *in);
+fallible snapshots_view(struct invocation *in);
+
+// containers.c
+fallible containers_delete(struct invocation *in);
+fallible containers_info(struct invocation *in);
+fallible containers_list(struct invocation *in);
+fallible containers_label(struct invocation *in);
+
+// tasks.c
+fallible tasks_list(struct invocation *in);
+fallible tasks_kill(struct invocation *in);
+
+// system.c
+fallible system_version(struct invocation *in);
+fallible system_info(struct invocation *in);
+fallible system_ps(struct invocation *in);
+fallible system_gc(struct invocation *in);
+
+// namespaces.c
+fallible namespaces_create(struct invocation *in);
+fallible namespaces_list(struct invocation *in);
+fallible namespaces_remove(struct invocation *in);
+fallible namespaces_label(struct invocation *in);
+
+// run.c
+fallible run_run(struct invocation *in);
+fallible run_spec(struct invocation *in);
+
+// build.c
+fallible build_man(struct invocation *in);
+fallible build_completion(struct invocation *in);
+fallible build_compatibility(struct invocation *in);

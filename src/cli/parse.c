@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+// The grammar: flags stop at the first word that isn't one; one or two dashes are the same;
+// `--f=v` and `--f v`, a bool only `--f` or `--f=v`; `--` ends flags and is dropped.
+// As `coracle` moreover: docker's spellings, short flags together (-it), and flags of the program
+// or group behind the command's name.
+#include "cli/gotext.h"
+#include "cli/invocation.h"
+
+void invocation_face(struct invocation *in, const char *argv0, const char *compat)
+{
+	const char *slash = strrchr(argv0, '/');
+	in->ctr = text_equal(slash ? slash + 1 : argv0, "ctr") || text_equal(compat, "ctr");
+	in->program = in->ctr ? "ctr" : "coracle";
+}
+
+static struct error *help_hint(const struct invocation *in, struct error *e)
+{
+	const char *path = in->command->path;
+	return error_hint(e, "%s %s%s--help shows what there is", in->program, path,
+	                  *path ? " " : "");
+}
+
+static struct error *unknown_flag(const struct invocation *in, const char *word, const char *name)
+{
+	int size = (int)strcspn(word, "=");
+	struct error *e =
+		in->ctr ? error_new(ERROR_USAGE, "flag provided but not defined: -%s", name)
+			: error_new(ERROR_USAGE, "unknown flag %.*s", size, word);
+	const char *nearest = command_nearest_flag(in->command, name);
+	if (nearest)
+		return error_hint(e, "did you mean --%s?", nearest);
+	return help_hint(in, e);
+}
+
+static struct error *bad_value(const struct invocation *in, const struct flag *flag,
+                               const char *name, const char *value, enum go_result why)
+{
+	auto_str struct str quoted = STR_LIMIT(256);
+	go_quote(&quoted, value);
+	const char *reason = why == GO_RANGE ? "value out of range" : "parse error";
+	const char *dashes = in->ctr || !name[1] ? "-" : "--";
+	if (flag->type == FLAG_INTS) // Go's words differ for lists
+		return error_new(ERROR_USAGE,
+		                 "invalid value %s for flag %s%s: strconv.ParseInt: parsing %s: %s",
+		                 quoted.bytes, dashes, name, quoted.bytes,
+		                 why == GO_RANGE ? "value out of range" : "invalid syntax");
+	return error_new(ERROR_USAGE, "invalid %s %s for %s%s%s: %s",
+	                 flag->type == FLAG_BOOL ? "boolean value" : "value", quoted.bytes,
+	                 flag->type == FLAG_BOOL ? "" : "flag ", dashes, name, reason);
+}
+
+static enum go_result check_value(enum flag_type type, const char *value)
+{
+	union {
+		bool b;
+		int64_t i;
+		uint64_t u;
+		double f;
+	} dropped;
+	switch (type) {
+	case FLAG_BOOL:
+		return go_parse_bool(value, &dropped.b);
+	case FLAG_INT:
+	case FLAG_INTS:
+		return go_parse_int(value, &dropped.i);
+	case FLAG_UINT:
+		return go_parse_uint(value, &dropped.u);
+	case FLAG_FLOAT:
+		return go_parse_float(value, &dropped.f);
+	case FLAG_DURATION:
+		return go_parse_duration(value, &dropped.i);
+	case FLAG_TEXT:
+	case FLAG_TEXTS:
+	case FLAG_TYPES:
+		break;
+	}
+	return GO_OK;
+}
+
+static fallible set_flag(struct invocation *in, const struct flag *flag, size_t level,
+                         const char *name, const char *value)
+{
+	enum go_result result = check_value(flag->type, value);
+	if (result != GO_OK)
+		return help_hint(in, bad_value(in, flag, name, value, result));
+	if (flag->bits & FLAG_NOT_YET)
+		return error_hint(error_new(ERROR_UNSUPPORTED, "%s --%s: not in coracle yet",
+		                            in->command->path, flag->name),
+		                  "%s %s --help shows the flags that are there", in->program,
+		                  in->command->path);
+	alloc_grow(&in->settings, &in->settings_capacity, in->n_settings, sizeof(*in->settings));
+	in->settings[in->n_settings++] = (struct setting){flag, level, value};
+	return NULL;
+}
+
+// The flag called `name` that may stand at the level reached, and the level that it belongs to.
+static const struct flag *find_flag(const struct invocation *in, const char *name,
+                                    size_t *ret_level)
+{
+	for (size_t level = in->depth; level-- > 0;) {
+		const struct flag *flag = command_flag(in->lineage[level], name, !in->ctr);
+		if (flag) {
+			*ret_level = level;
+			return flag;
+		}
+		if (in->ctr)
+			break;
+	}
+	return NULL;
+}
+
+// Where the parser stands: words[next] is the next word to read.
+struct words {
+	char **words;
+	size_t n, next;
+};
+
+static fallible flag_with_value(struct invocation *in, struct words *w, const struct flag *flag,
+                                size_t level, const char *name)
+{
+	if (w->next >= w->n)
+		return help_hint(
+			in, in->ctr ? error_new(ERROR_USAGE, "flag needs an argument: -%s", name)
+				    : error_new(ERROR_USAGE, "flag %s%s needs a value",
+		                                name[1] ? "--" : "-", name));
+	return set_flag(in, flag, level, name, w->words[w->next++]);
+}
+
+// -it: every letter a bool, but that the last may take a value. Nothing is set, and *ret_is is
+// false, if `letters` are not that.
+static fallible combined_flags(struct invocation *in, struct words *w, const char *letters,
+                               bool *ret_is)
+{
+	*ret_is = false;
+	size_t n = strlen(letters), level;
+	for (size_t i = 0; i < n; i++) {
+		const struct flag *flag = find_flag(in, (char[2]){letters[i]}, &level);
+		if (!flag || (flag->type != FLAG_BOOL && i + 1 < n))
+			return NULL;
+	}
+	*ret_is = true;
+	for (size_t i = 0; i < n; i++) {
+		char name[2] = {letters[i]};
+		const struct flag *flag = find_flag(in, name, &level);
+		if (flag && flag->type == FLAG_BOOL)
+			TRY(set_flag(in, flag, level, name, "true"));
+		else if (flag)
+			TRY(flag_with_value(in, w, flag, level, name));
+	}
+	return NULL;
+}
+
+static fallible parse_flag(struct invocation *in, struct words *w, const char *word)
+{
+	const char *body = word + (word[1] == '-' ? 2 : 1);
+	if (!*body || *body == '-' || *body == '=')
+		return help_hint(in, error_new(ERROR_USAGE, "bad flag syntax: %s", word));
+	size_t size = strcspn(body, "=");
+	auto_free char *name = alloc_bytes(body, size);
+	const char *value = body[size] ? body + size + 1 : NULL;
+	size_t level = 0;
+	const struct flag *flag = find_flag(in, name, &level);
+	if (flag && value)
+		return set_flag(in, flag, level, name, value);
+	if (flag && flag->type == FLAG_BOOL)
+		return set_flag(in, flag, level, name, "true");
+	if (flag)
+		return flag_with_value(in, w, flag, level, name);
+	if (strcmp(name, "help") == 0 || strcmp(name, "h") == 0) {
+		in->intention = SHOW_HELP;
+		return NULL;
+	}
+	if (in->depth == 1 && (strcmp(name, "version") == 0 || strcmp(name, "v") == 0)) {
+		if (in->intention == RUN_COMMAND)
+			in->intention = SHOW_VERSION;
+		return NULL;
+	}
+	bool combined = false;
+	if (!in->ctr && word[1] != '-' && !value && size > 1)
+		TRY(combined_flags(in, w, body, &combined));
+	return combined ? NULL : unknown_flag(in, word, name);
+}
+
+// The flags that stand here, up to the first word that is none.
+static fallible parse_flags(struct invocation *in, struct words *w)
+{
+	while (w->next < w->n) {
+		const char *word = w->words[w->next];
+		if (word[0] != '-' || !word[1])
+			return NULL;
+		w->next++;
+		if (strcmp(word, "--") == 0)
+			return NULL;
+		TRY(parse_flag(in, w, word));
+	}
+	return NULL;
+}
+
+static void enter(struct invocation *in, const struct command *c)
+{
+	in->command = c;
+	in->lineage[in->depth++] = c;
+}
+
+static fallible unknown_topic(struct invocation *in, const char *word)
+{
+	in->intention = NO_SUCH_TOPIC;
+	in->topic = word;
+	struct error *e =
+		in->ctr ? error_new(ERROR_USAGE, "No help topic for '%s'", word)
+			: error_new(ERROR_USAGE, "unknown command \"%s%s%s\"", in->command->path,
+	                            *in->command->path ? " " : "", word);
+	const char *nearest = command_nearest_child(in->command, word);
+	if (nearest)
+		return error_hint(e, "did you mean %s %s%s%s?", in->program, in->command->path,
+		                  *in->command->path ? " " : "", nearest);
+	return help_hint(in, e);
+}
+
+// `help`, `help c`, `c help ls`: all that follow are names.
+static fallible parse_help(struct invocation *in, struct words *w)
+{
+	in->intention = SHOW_HELP;
+	for (; w->next < w->n && command_is_group(in->command); w->next++) {
+		const struct command *child = command_child(in->command, w->words[w->next]);
+		if (!child)
+			return unknown_topic(in, w->words[w->next]);
+		enter(in, child);
+	}
+	return NULL;
+}
+
+static fallible not_yet(const struct invocation *in)
+{
+	return error_hint(error_new(ERROR_UNSUPPORTED, "%s: not in coracle yet", in->command->path),
+	                  "%s help shows the commands that are there", in->program);
+}
+
+static bool is_help(const char *word)
+{
+	return strcmp(word, "help") == 0 || strcmp(word, "h") == 0;
+}
+
+// As ctr does: these commands print their help when the number of arguments is wrong.
+static void check_count(struct invocation *in)
+{
+	const struct command *c = in->command;
+	if ((c->bits & COMMAND_COUNT) && in->ctr && (in->n_args < c->min || in->n_args > c->max))
+		in->intention = SHOW_HELP;
+}
+
+static fallible check_required(const struct invocation *in)
+{
+	const struct flag *f;
+	for (size_t i = 0; (f = command_flag_at(in->command, i)); i++)
+		if ((f->bits & FLAG_REQUIRED) && !flag_given(in, f->name))
+			return error_new(ERROR_USAGE, "Required flag \"%s\" not set", f->name);
+	return NULL;
+}
+
+fallible invocation_parse(struct invocation *in, int argc, char **argv)
+{
+	struct words w = {argv, (size_t)argc, 1};
+	enter(in, command_find(""));
+	for (;;) {
+		TRY(parse_flags(in, &w));
+		if (in->intention != RUN_COMMAND || !command_is_group(in->command))
+			break;
+		if (w.next >= w.n) { // a group alone
+			in->intention = SHOW_HELP;
+			break;
+		}
+		const char *word = w.words[w.next++];
+		if (is_help(word))
+			return parse_help(in, &w);
+		const struct command *child = command_child(in->command, word);
+		if (!child)
+			return unknown_topic(in, word);
+		enter(in, child);
+		if (child->bits & COMMAND_NOT_YET && !command_is_group(child))
+			return not_yet(in);
+	}
+	in->args = w.words + w.next;
+	in->n_args = w.n > w.next ? w.n - w.next : 0;
+	check_count(in);
+	return in->intention == RUN_COMMAND ? check_required(in) : NULL;
+}
+
+void invocation_done(struct invocation *in)
+{
+	free(in->settings);
+	in->settings = NULL;
+}

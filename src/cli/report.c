@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/report.h"
+#include "cli/output.h"
+#include <stdio.h>
+
+static const unsigned char statuses[] = {
+	[ERROR_SYSTEM] = 125,         [ERROR_INVALID] = 125,     [ERROR_USAGE] = 2,
+	[ERROR_NOT_FOUND] = 125,      [ERROR_EXISTS] = 125,      [ERROR_BUSY] = 125,
+	[ERROR_CORRUPT] = 125,        [ERROR_UNSUPPORTED] = 125, [ERROR_LIMIT] = 125,
+	[ERROR_NOT_EXECUTABLE] = 126, [ERROR_NO_PROGRAM] = 127,
+};
+_Static_assert(sizeof(statuses) == ERROR_CODES, "every code has its status");
+
+int report_status(const struct invocation *in, const struct error *e)
+{
+	if (in->ctr)
+		return in->intention == NO_SUCH_TOPIC ? EXIT_NO_TOPIC : 1;
+	return statuses[e->code];
+}
+
+void report_error(const struct invocation *in, const struct error *e)
+{
+	auto_str struct str text = STR_LIMIT(OUTPUT_LIMIT);
+	if (!in->ctr || in->intention != NO_SUCH_TOPIC) // ctr says this one without its name
+		str_printf(&text, "%s: ", in->program);
+	output_clean_lines(&text, e->message);
+	str_add_char(&text, '\n');
+	if (e->hint) {
+		str_add(&text, "hint: ");
+		output_clean_lines(&text, e->hint);
+		str_add_char(&text, '\n');
+	}
+	fwrite(text.bytes, 1, text.size, stderr);
+}

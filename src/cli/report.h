@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// What becomes of an error: its lines on standard error and the exit status of the program.
+#pragma once
+#include "cli/invocation.h"
+
+#define EXIT_NO_TOPIC 3 // as ctr: an unknown command
+
+// "ctr: MESSAGE" or "coracle: MESSAGE", then "hint: …" if there is one.
+void report_error(const struct invocation *in, const struct error *e);
+// As ctr 1 for every error; as coracle 125 the engine failed, 126 the program of the container is
+// not executable, 127 it is not there, 2 the command line is wrong.
+int report_status(const struct invocation *in, const struct error *e);

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands.h"
+
+// clang-format off
+static const struct flag containers_create_flags[] = {
+	{"snapshotter-label", NULL, TEXTS("KEY=VALUE")},
+	{NULL},
+};
+
+static const struct flag containers_delete_flags[] = {
+	{"keep-snapshot", NULL, BOOL, "leave the snapshot"},
+	{"force", "f", BOOL, "end it first if it runs", .bits = FLAG_OURS},
+	{NULL},
+};
+
+static const struct flag containers_info_flags[] = {
+	{"spec", NULL, BOOL, "print the runtime spec only"},
+	{NULL},
+};
+
+static const struct flag containers_list_flags[] = {
+	{"quiet", "q", BOOL, "print names only"},
+	FLAG_FORMAT,
+	{NULL},
+};
+
+static const struct flag containers_checkpoint_flags[] = {
+	{"rw", NULL, BOOL},
+	{"image", NULL, BOOL},
+	{"task", NULL, BOOL},
+	{NULL},
+};
+
+static const struct flag containers_restore_flags[] = {
+	{"rw", NULL, BOOL},
+	{"live", NULL, BOOL},
+	{NULL},
+};
+
+const struct command commands_containers[] = {
+	{"containers", NULL, "Containers: records of what runs or can run",
+	 .aliases = "c container"},
+	{"containers create", "[flags] Image|RootFS CONTAINER [COMMAND] [ARG...]",
+	 "Make a container without starting it",
+	 .flags = {containers_create_flags, flags_container, flags_runtime, flags_snapshotter},
+	 .bits = COMMAND_NOT_YET},
+	{"containers delete", "[flags] CONTAINER [CONTAINER, ...]",
+	 "Remove containers that have ended",
+	 "containers rm web", containers_delete,
+	 .flags = {containers_delete_flags}, .aliases = "del remove rm"},
+	{"containers info", "[flags] CONTAINER", "Print a container with its runtime spec as JSON",
+	 "containers info web", containers_info, .flags = {containers_info_flags}},
+	{"containers list", "[flags] [<filter>, ...]", "List containers",
+	 "containers ls", containers_list, .flags = {containers_list_flags}, .aliases = "ls"},
+	{"containers label", "[flags] CONTAINER [<key>=<value>, ...]",
+	 "Set, change and remove labels of a container",
+	 "containers label web tier=front old=", containers_label},
+	{"containers checkpoint", "[flags] CONTAINER REF", "Save a container as an image",
+	 .flags = {containers_checkpoint_flags}, .bits = COMMAND_NOT_YET},
+	{"containers restore", "[flags] CONTAINER REF", "Start a container from a saved image",
+	 .flags = {containers_restore_flags}, .bits = COMMAND_NOT_YET},
+	{NULL},
+};
+// clang-format on

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands.h"
+
+// clang-format off
+static const struct flag images_check_flags[] = {
+	{"quiet", "q", BOOL, "print names only"},
+	FLAG_FORMAT,
+	{NULL},
+};
+
+static const struct flag images_export_flags[] = {
+	{"skip-manifest-json", NULL, BOOL},
+	{"skip-non-distributable", NULL, BOOL},
+	{"platform", NULL, TEXTS("OS/ARCH")},
+	{"all-platforms", NULL, BOOL},
+	{"local", NULL, BOOL},
+	{NULL},
+};
+
+static const struct flag images_import_flags[] = {
+	{"base-name", NULL, TEXT("NAME"), "base name for what the archive names only by a tag"},
+	{"digests", NULL, BOOL, "make an image for each digest too"},
+	{"skip-digest-for-named", NULL, BOOL, "make none for what has a name"},
+	{"index-name", NULL, TEXT("NAME"), "store the index of the archive under this name"},
+	{"all-platforms", NULL, BOOL, "import what is for other platforms too"},
+	{"platform", NULL, TEXT("OS/ARCH"), "import what is for this platform"},
+	{"no-unpack", NULL, BOOL, "do not unpack the layers"},
+	{"local", NULL, BOOL, "accepted: there is one way only", .bits = FLAG_IDLE},
+	{"compress-blobs", NULL, BOOL, "accepted: blobs are kept as they come", .bits = FLAG_IDLE},
+	{"discard-unpacked-layers", NULL, BOOL, "accepted: blobs are kept", .bits = FLAG_IDLE},
+	{"sync-fs", NULL, BOOL, "accepted: what is imported is always durable", .bits = FLAG_IDLE},
+	{"label", NULL, TEXTS("KEY=VALUE"), "label the images"},
+	{NULL},
+};
+
+static const struct flag images_inspect_flags[] = {
+	{"content", NULL, BOOL, "show labels and documents too"},
+	{NULL},
+};
+
+static const struct flag images_list_flags[] = {
+	{"quiet", "q", BOOL, "print names only"},
+	FLAG_FORMAT,
+	{NULL},
+};
+
+static const struct flag images_mount_flags[] = {
+	{"label", NULL, TEXTS("KEY=VALUE"), "label the snapshot"},
+	{"rw", NULL, BOOL, "writable"},
+	{"platform", NULL, TEXT("OS/ARCH"),
+	 "take the image of this platform", .initial = "linux/amd64"},
+	{"sync-fs", NULL, BOOL, "accepted: what is unpacked is always durable", .bits = FLAG_IDLE},
+	{NULL},
+};
+
+static const struct flag images_unmount_flags[] = {
+	{"label", NULL, TEXTS("KEY=VALUE"), "accepted", .bits = FLAG_IDLE},
+	{"rm", NULL, BOOL, "remove the snapshot too"},
+	{NULL},
+};
+
+static const struct flag images_pull_flags[] = {
+	{"label", NULL, TEXTS("KEY=VALUE")},
+	{"platform", NULL, TEXTS("OS/ARCH")},
+	{"all-platforms", NULL, BOOL},
+	{"all-metadata", NULL, BOOL, .bits = FLAG_HIDDEN},
+	{"skip-metadata", NULL, BOOL},
+	{"print-chainid", NULL, BOOL},
+	{"max-concurrent-downloads", NULL, INT("N")},
+	{"local", NULL, BOOL},
+	{"sync-fs", NULL, BOOL},
+	{NULL},
+};
+
+static const struct flag images_push_flags[] = {
+	{"manifest", NULL, TEXT("TEXT")},
+	{"manifest-type", NULL, TEXT("TEXT"),
+	 .initial = "application/vnd.oci.image.manifest.v1+json"},
+	{"platform", NULL, TEXTS("OS/ARCH")},
+	{"max-concurrent-uploaded-layers", NULL, INT("N")},
+	{"local", NULL, BOOL},
+	{"allow-non-distributable-blobs", NULL, BOOL},
+	{NULL},
+};
+
+static const struct flag images_prune_flags[] = {
+	{"all", NULL, BOOL},
+	{NULL},
+};
+
+static const struct flag images_delete_flags[] = {
+	{"sync", NULL, BOOL, "collect what is free before returning"},
+	{NULL},
+};
+
+static const struct flag images_tag_flags[] = {
+	{"force", NULL, BOOL, "with --local: replace a name that exists"},
+	{"local", NULL, BOOL, "refuse a name that exists"},
+	{"skip-reference-check", NULL, BOOL, "do not check the new names"},
+	{NULL},
+};
+
+static const struct flag images_label_flags[] = {
+	{"replace-all", "r", BOOL, "drop the labels that are not named"},
+	{NULL},
+};
+
+static const struct flag images_convert_flags[] = {
+	{"uncompress", NULL, BOOL},
+	{"oci", NULL, BOOL},
+	{"platform", NULL, TEXTS("OS/ARCH")},
+	{"all-platforms", NULL, BOOL},
+	{NULL},
+};
+
+const struct command commands_images[] = {
+	{"images", NULL, "Images: import, list, tag, remove, mount",
+	 .aliases = "image i"},
+	{"images check", "[flags] [<filter>, ...]", "Check that images are whole and unpacked",
+	 "images check", images_check, .flags = {images_check_flags, flags_snapshotter}},
+	{"images export", "[flags] <out> <image> ...", "Write images into an archive",
+	 .flags = {images_export_flags}, .bits = COMMAND_NOT_YET},
+	{"images import", "[flags] <in>", "Import images from an archive",
+	 "images import busybox.tar", images_import,
+	 .flags = {images_import_flags, flags_snapshotter}},
+	{"images inspect", "[flags] <image>", "Show the documents that make up an image",
+	 "images inspect busybox", images_inspect, .flags = {images_inspect_flags}, .aliases = "i"},
+	{"images list", "[flags] [<filter>, ...]", "List images",
+	 "images ls name~=busybox", images_list, .flags = {images_list_flags}, .aliases = "ls"},
+	{"images mount", "[flags] <ref> <target>", "Mount an image on a folder",
+	 "images mount busybox /mnt", images_mount,
+	 .flags = {images_mount_flags, flags_registry, flags_snapshotter}},
+	{"images unmount", "[flags] <target>", "Unmount an image from a folder",
+	 "images unmount --rm /mnt", images_unmount,
+	 .flags = {images_unmount_flags, flags_registry, flags_snapshotter}},
+	{"images pull", "[flags] <ref>", "Pull an image from a registry",
+	 .flags = {images_pull_flags, flags_registry, flags_snapshotter}, .bits = COMMAND_NOT_YET},
+	{"images push", "[flags] <remote> [<local>]", "Push an image to a registry",
+	 .flags = {images_push_flags, flags_registry}, .bits = COMMAND_NOT_YET},
+	{"images prune", "[flags]", "Remove images that nothing uses",
+	 .flags = {images_prune_flags}, .bits = COMMAND_NOT_YET},
+	{"images delete", "[flags] <ref> [<ref>, ...]", "Remove images",
+	 "images rm busybox", images_delete,
+	 .flags = {images_delete_flags}, .aliases = "del remove rm"},
+	{"images tag", "[flags] <source_ref> <target_ref> [<target_ref>, ...]",
+	 "Give an image more names",
+	 "images tag busybox example.org/mine:1", images_tag, .flags = {images_tag_flags}},
+	{"images label", "[flags] <name> [<key>=<value>, ...]",
+	 "Set, change and remove labels of an image",
+	 "images label busybox owner=me old=", images_label, .flags = {images_label_flags}},
+	{"images convert", "[flags] <source_ref> <target_ref>", "Convert an image to other formats",
+	 .flags = {images_convert_flags}, .bits = COMMAND_NOT_YET},
+	{"images usage", "[flags] <ref>", "Show what an image takes on disk",
+	 .flags = {flags_snapshotter}, .bits = COMMAND_NOT_YET},
+	{NULL},
+};
+// clang-format on

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands.h"
+
+// clang-format off
+static const struct flag plugins_list_flags[] = {
+	{"quiet", "q", BOOL},
+	{"detailed", "d", BOOL},
+	{NULL},
+};
+
+static const struct flag content_active_flags[] = {
+	{"timeout", "t", DURATION("TIME"), .env = "CONTAINERD_FETCH_TIMEOUT"},
+	{"root", NULL, TEXT("TEXT"), .initial = "/tmp/content"},
+	{NULL},
+};
+
+static const struct flag content_edit_flags[] = {
+	{"validate", NULL, TEXT("TEXT")},
+	{"editor", NULL, TEXT("TEXT"), .env = "EDITOR"},
+	{NULL},
+};
+
+static const struct flag content_fetch_flags[] = {
+	{"label", NULL, TEXTS("KEY=VALUE")},
+	{"platform", NULL, TEXTS("OS/ARCH")},
+	{"all-platforms", NULL, BOOL},
+	{"all-metadata", NULL, BOOL, .bits = FLAG_HIDDEN},
+	{"skip-metadata", NULL, BOOL},
+	{"metadata-only", NULL, BOOL},
+	{NULL},
+};
+
+static const struct flag content_fetch_blob_flags[] = {
+	{"media-type", NULL, TEXT("TEXT")},
+	{NULL},
+};
+
+static const struct flag content_ingest_flags[] = {
+	{"expected-size", NULL, INT("N")},
+	{"expected-digest", NULL, TEXT("TEXT")},
+	{NULL},
+};
+
+static const struct flag content_list_flags[] = {
+	{"quiet", "q", BOOL},
+	{NULL},
+};
+
+static const struct flag content_prune_references_flags[] = {
+	{"async", NULL, BOOL},
+	{"dry", NULL, BOOL},
+	{NULL},
+};
+
+static const struct flag leases_list_flags[] = {
+	{"quiet", "q", BOOL},
+	{NULL},
+};
+
+static const struct flag leases_create_flags[] = {
+	{"id", NULL, TEXT("TEXT")},
+	{"expires", "x", DURATION("TIME"), .initial = "24h0m0s"},
+	{NULL},
+};
+
+static const struct flag leases_delete_flags[] = {
+	{"sync", NULL, BOOL},
+	{NULL},
+};
+
+static const struct flag pprof_flags[] = {
+	{"debug-socket", "d", TEXT("TEXT"), .initial = "/run/containerd/debug.sock"},
+	{NULL},
+};
+
+static const struct flag pprof_block_flags[] = {
+	{"debug", NULL, UINT("N")},
+	{NULL},
+};
+
+static const struct flag pprof_goroutines_flags[] = {
+	{"debug", NULL, UINT("N"), .initial = "2"},
+	{NULL},
+};
+
+static const struct flag pprof_heap_flags[] = {
+	{"debug", NULL, UINT("N")},
+	{NULL},
+};
+
+static const struct flag pprof_profile_flags[] = {
+	{"seconds", "s", DURATION("TIME"), .initial = "30s"},
+	{"debug", NULL, UINT("N")},
+	{NULL},
+};
+
+static const struct flag pprof_threadcreate_flags[] = {
+	{"debug", NULL, UINT("N")},
+	{NULL},
+};
+
+static const struct flag pprof_trace_flags[] = {
+	{"seconds", "s", DURATION("TIME"), .initial = "5s"},
+	{"debug", NULL, UINT("N")},
+	{NULL},
+};
+
+static const struct flag install_flags[] = {
+	{"libs", "l", BOOL},
+	{"replace", "r", BOOL},
+	{"path", NULL, TEXT("TEXT")},
+	{NULL},
+};
+
+static const struct flag oci_spec_flags[] = {
+	{"platform", NULL, TEXT("OS/ARCH")},
+	{NULL},
+};
+
+static const struct flag sandboxes_run_flags[] = {
+	{"runtime", NULL, TEXT("NAME"), .initial = "io.containerd.runc.v2"},
+	{NULL},
+};
+
+static const struct flag sandboxes_list_flags[] = {
+	{"filters", NULL, TEXTS("TEXT")},
+	{NULL},
+};
+
+static const struct flag sandboxes_remove_flags[] = {
+	{"force", "f", BOOL},
+	{NULL},
+};
+
+static const struct flag deprecations_list_flags[] = {
+	{"format", NULL, TEXT("table|json")},
+	{NULL},
+};
+
+static const struct flag shim_flags[] = {
+	{"id", NULL, TEXT("TEXT")},
+	{"shim-address", NULL, TEXT("TEXT")},
+	{NULL},
+};
+
+static const struct flag shim_exec_flags[] = {
+	{"stdin", NULL, TEXT("TEXT")},
+	{"stdout", NULL, TEXT("TEXT")},
+	{"stderr", NULL, TEXT("TEXT")},
+	{"tty", "t", BOOL},
+	{"attach", "a", BOOL},
+	{"env", "e", TEXTS("NAME=VALUE")},
+	{"cwd", NULL, TEXT("DIR")},
+	{"spec", NULL, TEXT("TEXT")},
+	{NULL},
+};
+
+static const struct flag shim_state_flags[] = {
+	{"task-id", "t", TEXT("TEXT")},
+	{"api-version", NULL, INT("N"), .initial = "3"},
+	{NULL},
+};
+
+static const struct flag shim_pprof_block_flags[] = {
+	{"debug", NULL, UINT("N")},
+	{NULL},
+};
+
+static const struct flag shim_pprof_goroutines_flags[] = {
+	{"debug", NULL, UINT("N"), .initial = "2"},
+	{NULL},
+};
+
+static const struct flag shim_pprof_heap_flags[] = {
+	{"debug", NULL, UINT("N")},
+	{NULL},
+};
+
+static const struct flag shim_pprof_profile_flags[] = {
+	{"seconds", "s", DURATION("TIME"), .initial = "30s"},
+	{"debug", NULL, UINT("N")},
+	{NULL},
+};
+
+static const struct flag shim_pprof_threadcreate_flags[] = {
+	{"debug", NULL, UINT("N")},
+	{NULL},
+};
+
+static const struct flag shim_pprof_trace_flags[] = {
+	{"seconds", "s", DURATION("TIME"), .initial = "5s"},
+	{"debug", NULL, UINT("N")},
+	{NULL},
+};
+
+const struct command commands_rest[] = {
+	{"plugins", NULL, "What the engine is made of",
+	 .aliases = "plugin"},
+	{"plugins list", "[flags]", "List plugins",
+	 .flags = {plugins_list_flags}, .bits = COMMAND_NOT_YET, .aliases = "ls"},
+	{"plugins inspect-runtime", "[flags]", "Show what the runtime can do",
+	 .flags = {flags_runtime}, .bits = COMMAND_NOT_YET},
+	{"content", NULL, "Stored blobs"},
+	{"content active", "[flags] [<regexp>]", "List transfers that are under way",
+	 .flags = {content_active_flags}, .bits = COMMAND_NOT_YET},
+	{"content delete", "[<digest>, ...]", "Remove blobs",
+	 .bits = COMMAND_NOT_YET, .aliases = "del remove rm"},
+	{"content edit", "[flags] <digest>", "Change a blob in an editor",
+	 .flags = {content_edit_flags}, .bits = COMMAND_NOT_YET},
+	{"content fetch", "[flags] <remote> <object>", "Fetch an image without unpacking it",
+	 .flags = {content_fetch_flags, flags_registry}, .bits = COMMAND_NOT_YET},
+	{"content fetch-object", "[flags] <remote> <object> [<hint>, ...]",
+	 "Fetch one object of a registry by name",
+	 .flags = {flags_registry}, .bits = COMMAND_NOT_YET},
+	{"content fetch-blob", "[flags] <remote> [<digest>, ...]",
+	 "Fetch blobs of a registry by digest",
+	 .flags = {content_fetch_blob_flags, flags_registry}, .bits = COMMAND_NOT_YET},
+	{"content get", "[<digest>, ...]", "Write a blob to standard output",
+	 .bits = COMMAND_NOT_YET},
+	{"content ingest", "[flags] <key>", "Store standard input as a blob",
+	 .flags = {content_ingest_flags}, .bits = COMMAND_NOT_YET},
+	{"content list", "[flags]", "List blobs",
+	 .flags = {content_list_flags}, .bits = COMMAND_NOT_YET, .aliases = "ls"},
+	{"content push-object", "[flags] <remote> <object> <type>", "Push one object to a registry",
+	 .flags = {flags_registry}, .bits = COMMAND_NOT_YET},
+	{"content label", "<digest> [<label>=<value> ...]",
+	 "Set, change and remove labels of a blob",
+	 .bits = COMMAND_NOT_YET},
+	{"content prune", NULL, "Drop parts of stored images"},
+	{"content prune references", "[flags]", "Drop the references that keep layers",
+	 .flags = {content_prune_references_flags}, .bits = COMMAND_NOT_YET},
+	{"events", NULL, "Show events as they come",
+	 .bits = COMMAND_NOT_YET, .aliases = "event"},
+	{"leases", NULL, "Leases: what the garbage collector must keep"},
+	{"leases list", "[flags] <filter>", "List leases",
+	 .flags = {leases_list_flags}, .bits = COMMAND_NOT_YET, .aliases = "ls"},
+	{"leases create", "[flags] <label>=<value> ...", "Make a lease",
+	 .flags = {leases_create_flags}, .bits = COMMAND_NOT_YET},
+	{"leases delete", "[flags] <lease id> ...", "Remove leases",
+	 .flags = {leases_delete_flags}, .bits = COMMAND_NOT_YET, .aliases = "del remove rm"},
+	{"pprof", "[flags]", "Debug the daemon",
+	 .flags = {pprof_flags}, .bits = COMMAND_NO_DAEMON},
+	{"pprof block", "[flags]", "Debug the daemon",
+	 .flags = {pprof_block_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"pprof goroutines", "[flags]", "Debug the daemon",
+	 .flags = {pprof_goroutines_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"pprof heap", "[flags]", "Debug the daemon",
+	 .flags = {pprof_heap_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"pprof profile", "[flags]", "Debug the daemon",
+	 .flags = {pprof_profile_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"pprof threadcreate", "[flags]", "Debug the daemon",
+	 .flags = {pprof_threadcreate_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"pprof trace", "[flags]", "Debug the daemon",
+	 .flags = {pprof_trace_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"install", "[flags] <ref>", "Install the files of an image on the host",
+	 .flags = {install_flags}, .bits = COMMAND_NOT_YET},
+	{"oci", NULL, "Runtime specs"},
+	{"oci spec", "[flags]", "Print the default runtime spec",
+	 .flags = {oci_spec_flags}, .bits = COMMAND_NOT_YET},
+	{"sandboxes", NULL, "Sandboxes: groups of containers",
+	 .aliases = "sandbox sb s"},
+	{"sandboxes run", "[flags] <pod-config.json> <sandbox-id>", "Start a sandbox",
+	 .flags = {sandboxes_run_flags}, .bits = COMMAND_NOT_YET, .aliases = "create c r"},
+	{"sandboxes list", "[flags]", "List sandboxes",
+	 .flags = {sandboxes_list_flags}, .bits = COMMAND_NOT_YET, .aliases = "ls"},
+	{"sandboxes remove", "[flags] <id> [<id>, ...]", "Remove sandboxes",
+	 .flags = {sandboxes_remove_flags}, .bits = COMMAND_NOT_YET, .aliases = "rm"},
+	{"deprecations", NULL, "Deprecated features of the daemon",
+	 .bits = COMMAND_NO_DAEMON},
+	{"deprecations list", "[flags]", "List deprecated features in use",
+	 .flags = {deprecations_list_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"shim", "[flags]", "Debug a shim of the daemon",
+	 .flags = {shim_flags}, .bits = COMMAND_NO_DAEMON},
+	{"shim delete", NULL, "Debug a shim of the daemon",
+	 .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"shim exec", "[flags]", "Debug a shim of the daemon",
+	 .flags = {shim_exec_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"shim start", NULL, "Debug a shim of the daemon",
+	 .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"shim state", "[flags]", "Debug a shim of the daemon",
+	 .flags = {shim_state_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"shim pprof", NULL, "Debug a shim of the daemon",
+	 .bits = COMMAND_NO_DAEMON},
+	{"shim pprof block", "[flags]", "Debug a shim of the daemon",
+	 .flags = {shim_pprof_block_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"shim pprof goroutines", "[flags]", "Debug a shim of the daemon",
+	 .flags = {shim_pprof_goroutines_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"shim pprof heap", "[flags]", "Debug a shim of the daemon",
+	 .flags = {shim_pprof_heap_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"shim pprof profile", "[flags]", "Debug a shim of the daemon",
+	 .flags = {shim_pprof_profile_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"shim pprof threadcreate", "[flags]", "Debug a shim of the daemon",
+	 .flags = {shim_pprof_threadcreate_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"shim pprof trace", "[flags]", "Debug a shim of the daemon",
+	 .flags = {shim_pprof_trace_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"__man", "DIR", "Write the manual pages", "__man man", build_man,
+	 .bits = COMMAND_OURS | COMMAND_HIDDEN},
+	{"__completion", "bash|zsh|fish", "Print a completion", "__completion bash", build_completion,
+	 .bits = COMMAND_OURS | COMMAND_HIDDEN},
+	{"__compatibility", NULL, "Print docs/compatibility.md", "__compatibility",
+	 build_compatibility, .bits = COMMAND_OURS | COMMAND_HIDDEN},
+	{NULL},
+};
+// clang-format on

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands.h"
+
+// clang-format off
+const struct flag flags_registry[] = {
+	{"skip-verify", "k", BOOL, "do not verify the certificate of the registry"},
+	{"plain-http", NULL, BOOL, "speak HTTP instead of HTTPS to the registry"},
+	{"user", "u", TEXT("USER[:GROUP]"), "user and password for the registry"},
+	{"refresh", NULL, TEXT("TEXT"), "refresh token for the authorization server"},
+	{"hosts-dir", NULL, TEXT("DIR"), "folder of hosts.toml files"},
+	{"tlscacert", NULL, TEXT("FILE"), "certificate authority to trust for the registry"},
+	{"tlscert", NULL, TEXT("FILE"), "client certificate for the registry"},
+	{"tlskey", NULL, TEXT("FILE"), "key of the client certificate"},
+	{"http-dump", NULL, BOOL, "show all HTTP requests and responses"},
+	{"http-trace", NULL, BOOL, "show the timing of HTTP requests"},
+	{NULL},
+};
+const struct flag flags_runtime[] = {
+	{"runtime", NULL, TEXT("NAME"),
+	 "runtime to record; coracle is its own", .bits = FLAG_IDLE,
+	 .initial = "io.containerd.runc.v2"},
+	{"runtime-config-path", NULL, TEXT("FILE"),
+	 "configuration of a foreign runtime", .bits = FLAG_NOT_YET},
+	{"runc-binary", NULL, TEXT("FILE"), "binary of a foreign runtime", .bits = FLAG_NOT_YET},
+	{"runc-root", NULL, TEXT("DIR"), "state folder of a foreign runtime", .bits = FLAG_NOT_YET},
+	{"runc-systemd-cgroup", NULL, BOOL, "let systemd make the cgroup", .bits = FLAG_NOT_YET},
+	{NULL},
+};
+const struct flag flags_snapshotter[] = {
+	{"snapshotter", NULL, TEXT("NAME"),
+	 "snapshotter: overlayfs (the default) or native", .env = "CONTAINERD_SNAPSHOTTER"},
+	{NULL},
+};
+const struct flag flags_container[] = {
+	{"config", "c", TEXT("FILE"), "take the runtime spec from this file instead of making one"},
+	{"cwd", NULL, TEXT("DIR"), "working directory of the process", .docker = "w workdir"},
+	{"env", NULL, TEXTS("NAME=VALUE"), "set an environment variable", .docker = "e"},
+	{"env-file", NULL, TEXT("FILE"), "set the environment variables in this file, one a line"},
+	{"label", NULL, TEXTS("KEY=VALUE"), "label the container"},
+	{"annotation", NULL, TEXTS("KEY=VALUE"), "annotate the runtime spec"},
+	{"mount", NULL, TEXTS("SPEC"),
+	 "mount more, e.g. type=bind,src=/srv,dst=/srv,options=rbind:ro"},
+	{"net-host", NULL, BOOL, "use the network of the host"},
+	{"privileged", NULL, BOOL, "all capabilities, all devices, nothing masked"},
+	{"read-only", NULL, BOOL, "make the root file system read-only"},
+	{"sandbox", NULL, TEXT("ID"),
+	 "sandbox that the container belongs to", .bits = FLAG_NOT_YET},
+	{"tty", "t", BOOL, "give the process a terminal", .bits = FLAG_NOT_YET},
+	{"with-ns", NULL, TEXTS("TYPE:PATH"),
+	 "join an existing namespace, e.g. network:/run/netns/blue"},
+	{"pid-file", NULL, TEXT("FILE"), "write the pid of the process to this file"},
+	{"gpus", NULL, INTS("N"), "add GPUs by number", .bits = FLAG_NOT_YET},
+	{"allow-new-privs", NULL, BOOL, "let set-user-ID programs and file capabilities work"},
+	{"memory-limit", NULL, UINT("BYTES"), "limit of memory in bytes"},
+	{"cap-add", NULL, TEXTS("CAP"), "add a capability, e.g. CAP_NET_ADMIN"},
+	{"cap-drop", NULL, TEXTS("CAP"), "take a capability away, e.g. CAP_NET_RAW"},
+	{"seccomp", NULL, BOOL,
+	 "filter system calls by the default profile; on unless --privileged"},
+	{"seccomp-profile", NULL, TEXT("FILE"), "filter system calls by the profile in this file"},
+	{"apparmor-default-profile", NULL, TEXT("NAME"),
+	 "make and use the default AppArmor profile under this name", .bits = FLAG_NOT_YET},
+	{"apparmor-profile", NULL, TEXT("NAME"),
+	 "use an AppArmor profile that is loaded", .bits = FLAG_NOT_YET},
+	{"blockio-config-file", NULL, TEXT("FILE"),
+	 "definitions of block I/O classes", .bits = FLAG_NOT_YET},
+	{"blockio-class", NULL, TEXT("NAME"),
+	 "block I/O class of the container", .bits = FLAG_NOT_YET},
+	{"rdt-class", NULL, TEXT("NAME"), "resctrl class of the container", .bits = FLAG_NOT_YET},
+	{"hostname", NULL, TEXT("NAME"), "host name inside"},
+	{"user", "u", TEXT("USER[:GROUP]"), "user of the process, by name or number"},
+	{"rootfs", NULL, BOOL, "the first argument is a folder, not an image"},
+	{"no-pivot", NULL, BOOL, "move the root instead of pivoting it"},
+	{"cpu-quota", NULL, INT("N"),
+	 "microseconds of CPU in each period", .bits = FLAG_NOT_YET, .initial = "-1"},
+	{"cpu-period", NULL, UINT("N"),
+	 "length of a CPU period in microseconds", .bits = FLAG_NOT_YET},
+	{"rootfs-propagation", NULL, TEXT("NAME"),
+	 "propagation of the root mount", .bits = FLAG_NOT_YET},
+	{"device", NULL, TEXTS("PATH"), "pass a device, e.g. /dev/fuse", .bits = FLAG_NOT_YET},
+	{NULL},
+};
+
+static const struct flag run_flags[] = {
+	{"rm", NULL, BOOL, "remove the container when it ends"},
+	{"null-io", NULL, BOOL, "connect the process to /dev/null"},
+	{"log-uri", NULL, TEXT("URI"),
+	 "write output to this place, e.g. file:///var/log/x", .bits = FLAG_NOT_YET},
+	{"detach", "d", BOOL, "do not wait for the end", .bits = FLAG_NOT_YET},
+	{"fifo-dir", NULL, TEXT("DIR"),
+	 "folder for the FIFOs of standard input and output", .bits = FLAG_NOT_YET},
+	{"cgroup", NULL, TEXT("PATH"), "put the container into this cgroup"},
+	{"platform", NULL, TEXT("OS/ARCH"), "run the image for this platform"},
+	{"cni", NULL, BOOL, "give the container a network by CNI"},
+	{"sync-fs", NULL, BOOL, "accepted: what is unpacked is always durable", .bits = FLAG_IDLE},
+	{"uidmap", NULL, TEXTS("ID:HOST:SIZE"), "map user ids", .bits = FLAG_NOT_YET},
+	{"gidmap", NULL, TEXTS("ID:HOST:SIZE"), "map group ids", .bits = FLAG_NOT_YET},
+	{"remap-labels", NULL, BOOL, "let the snapshotter map the ids", .bits = FLAG_NOT_YET},
+	{"privileged-without-host-devices", NULL, BOOL,
+	 "with --privileged, leave the devices of the host out", .bits = FLAG_NOT_YET},
+	{"cpus", NULL, FLOAT("N"), "limit of CPUs, e.g. 1.5"},
+	{"cpu-shares", NULL, INT("N"),
+	 "weight against other containers", .bits = FLAG_NOT_YET, .initial = "1024"},
+	{"cpuset-cpus", NULL, TEXT("LIST"), "CPUs to use, e.g. 0-2,4", .bits = FLAG_NOT_YET},
+	{"cpuset-mems", NULL, TEXT("LIST"), "memory nodes to use", .bits = FLAG_NOT_YET},
+	{"snapshotter-label", NULL, TEXTS("KEY=VALUE"), "label the snapshot", .bits = FLAG_NOT_YET},
+	{"no-seccomp", NULL, BOOL, "do not filter system calls", .bits = FLAG_OURS},
+	{NULL},
+};
+
+// As docker writes them: understood as `coracle` only.
+static const struct flag docker_flags[] = {
+	{"volume", "v", TEXTS("SRC:DST[:ro]"), "bind-mount a folder or file", .bits = FLAG_DOCKER},
+	{"name", NULL, TEXT("ID"), "the container's id, which is then no argument",
+	 .bits = FLAG_DOCKER},
+	{"entrypoint", NULL, TEXT("PROGRAM"), "program to start in place of the image's",
+	 .bits = FLAG_DOCKER},
+	{"interactive", "i", BOOL, "accepted: standard input is always passed on",
+	 .bits = FLAG_DOCKER | FLAG_IDLE},
+	{NULL},
+};
+
+static const struct flag ps_flags[] = {
+	{"quiet", "q", BOOL, "print names only", .bits = FLAG_OURS},
+	{"all", "a", BOOL, "containers that do not run too", .bits = FLAG_OURS},
+	FLAG_FORMAT,
+	{NULL},
+};
+
+static const struct flag gc_flags[] = {
+	{"dry-run", NULL, BOOL, "only tell what would go", .bits = FLAG_OURS},
+	FLAG_FORMAT,
+	{NULL},
+};
+
+const struct command commands_run[] = {
+	{"run", "[flags] IMAGE|ROOTFS ID [COMMAND] [ARG...]",
+	 "Make a container, start it, and wait for its end",
+	 "run --rm --cni busybox web ip addr", run_run,
+	 .flags = {run_flags, docker_flags, flags_container, flags_runtime, flags_snapshotter},
+	 .more = "A COMMAND replaces both the image's entrypoint and its command. What stands "
+	         "behind the image belongs to the container: flags come before it. The exit "
+	         "status is the process's own, 128+n if signal n ended it."},
+	{"ps", "[flags] [<filter>, ...]", "List what runs",
+	 "ps", system_ps, .flags = {ps_flags}, .bits = COMMAND_OURS},
+	{"spec", "[flags] IMAGE|ROOTFS ID [COMMAND] [ARG...]",
+	 "Print the config.json that run would use",
+	 "spec --cni busybox web ip addr > config.json", run_spec,
+	 .flags = {run_flags, docker_flags, flags_container, flags_runtime, flags_snapshotter},
+	 .bits = COMMAND_OURS,
+	 .more = "run --config FILE ID starts the same container, its network included."},
+	{"gc", "[flags]", "Collect what nobody owns any more",
+	 "gc --dry-run", system_gc, .flags = {gc_flags}, .bits = COMMAND_OURS},
+	{NULL},
+};
+// clang-format on

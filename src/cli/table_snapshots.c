@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands.h"
+
+// clang-format off
+static const struct flag snapshots_diff_flags[] = {
+	{"media-type", NULL, TEXT("TEXT"),
+	 .initial = "application/vnd.oci.image.layer.v1.tar+gzip"},
+	{"ref", NULL, TEXT("TEXT")},
+	{"keep", NULL, BOOL},
+	{"label", NULL, TEXTS("KEY=VALUE")},
+	{NULL},
+};
+
+static const struct flag snapshots_list_flags[] = {
+
+	FLAG_FORMAT,
+	{NULL},
+};
+
+static const struct flag snapshots_prepare_flags[] = {
+	{"target", "t", TEXT("DIR"), "print the mount commands for this folder"},
+	{"mounts", NULL, BOOL, "print the mounts as JSON"},
+	{NULL},
+};
+
+static const struct flag snapshots_unpack_flags[] = {
+	{"sync-fs", NULL, BOOL, "accepted: what is unpacked is always durable", .bits = FLAG_IDLE},
+	{NULL},
+};
+
+static const struct flag snapshots_usage_flags[] = {
+	{"b", NULL, BOOL, "print bytes"},
+	FLAG_FORMAT,
+	{NULL},
+};
+
+static const struct flag snapshots_view_flags[] = {
+	{"target", "t", TEXT("DIR"), "print the mount commands for this folder"},
+	{"mounts", NULL, BOOL, "print the mounts as JSON"},
+	{NULL},
+};
+
+const struct command commands_snapshots[] = {
+	{"snapshots", "[flags]", "Snapshots: the file trees of layers and containers",
+	 .flags = {flags_snapshotter}, .aliases = "snapshot"},
+	{"snapshots commit", "<key> <active>", "Turn an active snapshot into a committed one",
+	 "snapshots commit mine work", snapshots_commit, .bits = COMMAND_COUNT, .min = 2, .max = 2},
+	{"snapshots diff", "[flags] <idA> [<idB>]",
+	 "Write the difference of two snapshots as a layer",
+	 .flags = {snapshots_diff_flags}, .bits = COMMAND_NOT_YET},
+	{"snapshots info", "<key>", "Print a snapshot as JSON",
+	 "snapshots info work", snapshots_info, .bits = COMMAND_COUNT, .min = 1, .max = 1},
+	{"snapshots list", "[flags]", "List snapshots",
+	 "snapshots ls", snapshots_list, .flags = {snapshots_list_flags}, .aliases = "ls"},
+	{"snapshots mounts", "<target> <key>", "Print the mount commands of a snapshot, for sh",
+	 "snapshots mounts /mnt work | sh", snapshots_mounts,
+	 .bits = COMMAND_COUNT, .min = 2, .max = 2, .aliases = "m mount"},
+	{"snapshots prepare", "[flags] <key> [<parent>]", "Make an active snapshot",
+	 "snapshots prepare --mounts work sha256:799147e9...", snapshots_prepare,
+	 .flags = {snapshots_prepare_flags}, .bits = COMMAND_COUNT, .min = 1, .max = 2},
+	{"snapshots delete", "<key> [<key>, ...]", "Remove snapshots",
+	 "snapshots rm work", snapshots_delete, .aliases = "del remove rm"},
+	{"snapshots label", "<name> [<label>=<value> ...]",
+	 "Set, change and remove labels of a snapshot",
+	 "snapshots label work owner=me", snapshots_label},
+	{"snapshots tree", NULL, "Show snapshots below their parents",
+	 "snapshots tree", snapshots_tree},
+	{"snapshots unpack", "[flags] <digest>", "Unpack the layers of a stored manifest",
+	 "snapshots unpack sha256:f38f83b0...", snapshots_unpack,
+	 .flags = {snapshots_unpack_flags, flags_snapshotter}},
+	{"snapshots usage", "[flags] [<key>, ...]", "Show what snapshots take on disk",
+	 "snapshots usage", snapshots_usage, .flags = {snapshots_usage_flags}},
+	{"snapshots view", "[flags] <key> [<parent>]", "Make a read-only view of a snapshot",
+	 "snapshots view --mounts look sha256:799147e9...", snapshots_view,
+	 .flags = {snapshots_view_flags}, .bits = COMMAND_COUNT, .min = 1, .max = 2},
+	{NULL},
+};
+// clang-format on

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands.h"
+
+// clang-format off
+static const struct flag tasks_checkpoint_flags[] = {
+	{"exit", NULL, BOOL},
+	{"image-path", NULL, TEXT("TEXT")},
+	{"work-path", NULL, TEXT("TEXT")},
+	{NULL},
+};
+
+static const struct flag tasks_delete_flags[] = {
+	{"force", "f", BOOL},
+	{"exec-id", NULL, TEXT("ID")},
+	{NULL},
+};
+
+static const struct flag tasks_exec_flags[] = {
+	{"cwd", NULL, TEXT("DIR")},
+	{"tty", "t", BOOL},
+	{"detach", "d", BOOL},
+	{"exec-id", NULL, TEXT("ID"), .bits = FLAG_REQUIRED},
+	{"fifo-dir", NULL, TEXT("DIR")},
+	{"log-uri", NULL, TEXT("URI")},
+	{"user", NULL, TEXT("USER[:GROUP]")},
+	{NULL},
+};
+
+static const struct flag tasks_list_flags[] = {
+	{"quiet", "q", BOOL, "print names only"},
+	FLAG_FORMAT,
+	{NULL},
+};
+
+static const struct flag tasks_kill_flags[] = {
+	{"signal", "s", TEXT("SIGNAL"),
+	 "signal by name or number; else the stop signal of the image"},
+	{"exec-id", NULL, TEXT("ID"), "the process that tasks exec started", .bits = FLAG_NOT_YET},
+	{"all", "a", BOOL, "all processes of the container"},
+	{NULL},
+};
+
+static const struct flag tasks_metrics_flags[] = {
+	{"format", NULL, TEXT("table|json"), .initial = "table"},
+	{NULL},
+};
+
+static const struct flag tasks_start_flags[] = {
+	{"no-pivot", NULL, BOOL},
+	{"null-io", NULL, BOOL},
+	{"log-uri", NULL, TEXT("URI")},
+	{"fifo-dir", NULL, TEXT("DIR")},
+	{"pid-file", NULL, TEXT("FILE")},
+	{"detach", "d", BOOL},
+	{NULL},
+};
+
+const struct command commands_tasks[] = {
+	{"tasks", NULL, "Tasks: the processes of containers",
+	 .aliases = "t task"},
+	{"tasks attach", "CONTAINER", "Attach to the output of a task",
+	 .bits = COMMAND_NOT_YET},
+	{"tasks checkpoint", "[flags] CONTAINER", "Save the state of a task",
+	 .flags = {tasks_checkpoint_flags}, .bits = COMMAND_NOT_YET},
+	{"tasks delete", "[flags] CONTAINER [CONTAINER, ...]", "Remove tasks that have ended",
+	 .flags = {tasks_delete_flags}, .bits = COMMAND_NOT_YET, .aliases = "del remove rm"},
+	{"tasks exec", "[flags] CONTAINER CMD [ARG...]", "Start one more process in a container",
+	 .flags = {tasks_exec_flags}, .bits = COMMAND_NOT_YET},
+	{"tasks list", "[flags]", "List tasks",
+	 "tasks ls", tasks_list, .flags = {tasks_list_flags}, .aliases = "ls"},
+	{"tasks kill", "[flags] CONTAINER", "Send a signal to a task",
+	 "tasks kill --signal KILL web", tasks_kill, .flags = {tasks_kill_flags}},
+	{"tasks metrics", "[flags] CONTAINER", "Show what a task uses",
+	 .flags = {tasks_metrics_flags}, .bits = COMMAND_NOT_YET, .aliases = "metric"},
+	{"tasks pause", "CONTAINER", "Freeze a task",
+	 .bits = COMMAND_NOT_YET},
+	{"tasks ps", "CONTAINER", "List the processes of a task",
+	 .bits = COMMAND_NOT_YET},
+	{"tasks resume", "CONTAINER", "Let a frozen task go on",
+	 .bits = COMMAND_NOT_YET},
+	{"tasks start", "[flags] CONTAINER", "Start a container that was created",
+	 .flags = {tasks_start_flags}, .bits = COMMAND_NOT_YET},
+	{NULL},
+};
+// clang-format on

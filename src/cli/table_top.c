@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands.h"
+
+// clang-format off
+static const struct flag program_flags[] = {
+	{"debug", NULL, BOOL, "show each step with its time"},
+	{"address", "a", TEXT("PATH"), "accepted and ignored: there is no daemon", .bits = FLAG_IDLE,
+	 .initial = "/run/containerd/containerd.sock", .env = "CONTAINERD_ADDRESS"},
+	{"timeout", NULL, DURATION("TIME"), "give up after this time, e.g. 30s"},
+	{"connect-timeout", NULL, DURATION("TIME"),
+	 "accepted and ignored: there is no daemon", .bits = FLAG_IDLE},
+	{"namespace", "n", TEXT("NAME"),
+	 "namespace to work in", .initial = "default", .env = "CONTAINERD_NAMESPACE"},
+	{"root", NULL, TEXT("DIR"), "where images and containers are kept", .bits = FLAG_OURS,
+	 .initial = "/var/lib/coracle"},
+	{"state", NULL, TEXT("DIR"), "where what runs is kept", .bits = FLAG_OURS,
+	 .initial = "/run/coracle"},
+	{"cni-netconfpath", NULL, TEXT("DIR"), "where network configurations are", .bits = FLAG_OURS,
+	 .initial = "/etc/cni/net.d", .env = "NETCONFPATH"},
+	{"cni-path", NULL, TEXT("DIR[:DIR]"), "where network plugins are", .bits = FLAG_OURS,
+	 .initial = "/opt/cni/bin:/usr/lib/cni", .env = "CNI_PATH"},
+	{NULL},
+};
+
+static const struct flag namespaces_list_flags[] = {
+	{"quiet", "q", BOOL, "print names only"},
+	FLAG_FORMAT,
+	{NULL},
+};
+
+static const struct flag namespaces_remove_flags[] = {
+	{"cgroup", "c", BOOL, "remove the cgroup of the namespace", .bits = FLAG_IDLE},
+	{NULL},
+};
+
+const struct command commands_top[] = {
+	{"", "[flags] COMMAND", "Containers without a daemon",
+	 "run --rm --cni busybox web ip addr", .flags = {program_flags}},
+	{"version", NULL, "Print the version",
+	 "version", system_version},
+	{"info", NULL, "Print what the engine runs on as JSON",
+	 "info", system_info},
+	{"namespaces", NULL, "Namespaces: images and containers that do not see each other",
+	 .aliases = "namespace ns"},
+	{"namespaces create", "<name> [<key>=<value>]", "Make a namespace",
+	 "namespaces create blue owner=me", namespaces_create, .aliases = "c"},
+	{"namespaces list", "[flags]", "List namespaces",
+	 "namespaces ls", namespaces_list, .flags = {namespaces_list_flags}, .aliases = "ls"},
+	{"namespaces remove", "[flags] <name> [<name>, ...]", "Remove empty namespaces",
+	 "namespaces rm blue", namespaces_remove,
+	 .flags = {namespaces_remove_flags}, .aliases = "rm"},
+	{"namespaces label", "<name> [<key>=<value>, ...]",
+	 "Set, change and remove labels of a namespace",
+	 "namespaces label blue owner=you", namespaces_label},
+	{NULL},
+};
+// clang-format on

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/units.h"
+
+static const char *const binary[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+static const char *const decimal[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+
+void units_binary(struct str *out, uint64_t size_bytes)
+{
+	double size = (double)size_bytes;
+	size_t unit = 0;
+	for (; size >= 1024 && unit + 1 < sizeof(binary) / sizeof(*binary); unit++)
+		size /= 1024;
+	str_printf(out, "%.1f %s", size, binary[unit]);
+}
+
+void units_decimal(struct str *out, uint64_t size_bytes)
+{
+	double size = (double)size_bytes;
+	size_t unit = 0;
+	for (; size >= 1000 && unit + 1 < sizeof(decimal) / sizeof(*decimal); unit++)
+		size /= 1000;
+	str_printf(out, "%.4g%s", size, decimal[unit]);
+}
+
+void units_age(struct str *out, int64_t age_ns)
+{
+	// clang-format off
+	static const struct {
+		int64_t below, unit; // in seconds
+		const char *one, *many;
+	} steps[] = {
+		{60,             1,            "1 second",       "seconds"},
+		{3600,           60,           "About a minute", "minutes"},
+		{48 * 3600,      3600,         "About an hour",  "hours"},
+		{14 * 86400,     86400,        "",               "days"},
+		{60 * 86400,     7 * 86400,    "",               "weeks"},
+		{730 * 86400,    30 * 86400,   "",               "months"},
+		{INT64_MAX,      365 * 86400,  "",               "years"},
+	};
+	// clang-format on
+	int64_t seconds = age_ns / 1000000000;
+	if (seconds < 1) {
+		str_add(out, "Less than a second");
+		return;
+	}
+	int64_t hours = (seconds + 1800) / 3600; // hours and what is longer count in rounded hours
+	int64_t time = seconds < 3600 ? seconds : hours * 3600;
+	size_t i = 0;
+	while (time >= steps[i].below)
+		i++;
+	int64_t n = time / steps[i].unit;
+	if (n == 1 && *steps[i].one)
+		str_add(out, steps[i].one);
+	else
+		str_printf(out, "%lld %s", (long long)n, steps[i].many);
+}

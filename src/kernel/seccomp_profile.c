@@ -65,7 +65,7 @@ static fallible load(struct library *ret)
 
 struct word {
 	const char *word;
-	uint32_t value = 0;
+	uint32_t value;
 };
 
 static const struct word actions[] = {

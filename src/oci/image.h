@@ -107,19 +107,19 @@ struct oci_image_config {
 	size_t n_exposed_ports, n_volumes;
 	const char **diff_ids;
 	size_t n_diff_ids;
-	uint64_t n_history;
 	bool args_escaped; // Windows: cmd is one command line
 };
 
-// The foreign one. Checked: env entries have a name, working_dir is absolute (or a Windows path)
-// and without "..", volumes likewise, no control characters, stop_signal is one, diff IDs are
-// sha256, counts and sizes.
+// The foreign one. Checked: os and architecture are there; entries of env have a name; working_dir
+// is absolute (for Windows with a drive) and without "..", volumes likewise; no control characters
+// in names (values, arguments and labels may have newlines); stop_signal is one; diff IDs are
+// sha256; counts and sizes.
 fallible oci_config_parse(const char *text, size_t size, struct arena *arena,
                           struct oci_image_config *ret);
 // The normalised form: what the worker hands over and the store keeps; the CLI reads no other. It
 // is itself a valid OCI image config.
 char *oci_config_write(const struct oci_image_config *config); // the caller's
-// Same errors as oci_config_parse; a member that the writer doesn't write is INVALID.
+// Errors as of oci_config_parse; CORRUPT if it isn't byte for byte what the writer would write.
 fallible oci_config_read(const char *text, size_t size, struct arena *arena,
                          struct oci_image_config *ret);
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tables by number. Pure: the numbers are Linux', whatever host compiles this.
 #include "oci/names.h"
-#include "base/memory.h"
-#include "base/text.h"
+#include "oci/private.h"
 #include <string.h>
 
 // clang-format off
@@ -38,7 +37,6 @@ static const struct {
 	{ "SIGIOT", 6 }, { "SIGCLD", 17 }, { "SIGPOLL", 29 }, { "SIGUNUSED", 31 },
 };
 // clang-format on
-#define N(array) (sizeof(array) / sizeof(*(array)))
 _Static_assert(N(signals) == 32, "one name for each classic signal");
 
 #define RTMIN 34 // glibc keeps 32 and 33 for itself
@@ -96,7 +94,8 @@ const char *oci_rlimit_name(int number)
 
 static struct error *invalid_signal(const char *text)
 {
-	return error_new(ERROR_INVALID, "invalid signal: %.64s", text);
+	char shown[SHOWN];
+	return error_new(ERROR_INVALID, "invalid signal: %s", show(text, shown));
 }
 
 // "RTMIN+n", "RTMAX-n"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a spec must be before it may be carried out: what runc checks before it makes anything.
 #include "oci/names.h"
+#include "oci/private.h"
 #include "oci/spec_private.h"
 #include <string.h>
 
@@ -18,8 +19,10 @@ static bool is_absolute(const struct oci_spec *spec, const char *path)
 static fallible check_version(const struct oci_spec *spec)
 {
 	const char *v = spec->oci_version;
+	char shown[SHOWN];
 	if (!v || strncmp(v, "1.", 2) != 0 || v[2] < '0' || v[2] > '9')
-		return error_new(ERROR_UNSUPPORTED, "ociVersion: \"%.32s\" is not 1.x", v ? v : "");
+		return error_new(ERROR_UNSUPPORTED, "ociVersion: \"%s\" is not 1.x",
+		                 show(v ? v : "", shown));
 	return NULL;
 }
 
@@ -97,6 +100,7 @@ static fallible check_linux(const struct oci_spec *spec)
 		"rshared", "rslave", "rprivate", "runbindable",
 	};
 	const struct oci_linux *l = &spec->linux_;
+	char shown[SHOWN];
 	for (size_t i = 0; i < l->namespaces.n; i++) {
 		const char *path = l->namespaces.items[i].path;
 		if (path && *path != '/')
@@ -119,8 +123,8 @@ static fallible check_linux(const struct oci_spec *spec)
 	for (size_t i = 0; i < sizeof(propagations) / sizeof(*propagations); i++)
 		known = known || !strcmp(l->rootfs_propagation, propagations[i]);
 	if (!known)
-		return error_new(ERROR_INVALID, "linux: rootfsPropagation=%.32s is not supported",
-		                 l->rootfs_propagation);
+		return error_new(ERROR_INVALID, "linux: rootfsPropagation=%s is not supported",
+		                 show(l->rootfs_propagation, shown));
 	return check_user_namespace(spec);
 }
 

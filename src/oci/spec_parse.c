@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a document to the struct. Types and ranges are looked at here, meaning in spec_check.c.
 #include "oci/names.h"
+#include "oci/private.h"
 #include "oci/spec_private.h"
 #include <string.h>
 
@@ -116,10 +117,7 @@ static fallible read_array(struct oci_spec *spec, const struct json *o, const st
 static struct error *wrong(const struct json_path *at, const char *key, const char *what,
                            const char *foreign)
 {
-	struct json_path here = {at, key, 0};
-	auto_free char *where = json_path_text(&here);
-	return error_new(ERROR_INVALID, "%s: %s%s%.48s%s", where, what, foreign ? " \"" : "",
-	                 foreign ? foreign : "", foreign ? "\"" : "");
+	return member_error(ERROR_INVALID, at, key, what, foreign);
 }
 
 static struct error *read_mapping(struct oci_spec *spec, const struct json *o,

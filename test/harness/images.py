@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images for tests: well-formed ones, and ones that lie."""
+import contextlib
 import gzip
 import hashlib
 import io
@@ -186,3 +187,28 @@ def tree_differences(a, b):
     lines += [f"only in the second: {os.fsdecode(p)}" for p in sorted(b.keys() - a.keys())]
     lines += [f"{os.fsdecode(p)}: {a[p]} != {b[p]}" for p in sorted(a.keys() & b.keys()) if a[p] != b[p]]
     return lines
+
+
+# --- in the store ---------------------------------------------------------------------------------
+
+@contextlib.contextmanager
+def imported(archive, *names, flags=()):
+    """Imports an archive for the length of a block; everything of it is gone afterwards."""
+    from . import cli
+    cli.coracle("images", "import", *flags, archive)
+    try:
+        yield names[0] if names else None
+    finally:
+        cli.coracle("images", "rm", *names)
+
+
+@contextlib.contextmanager
+def mounted(name, folder, *flags):
+    """An image's root file system, mounted for the length of a block."""
+    from . import cli
+    Path(folder).mkdir(exist_ok=True)
+    cli.coracle("images", "mount", *flags, name, folder)
+    try:
+        yield Path(folder)
+    finally:
+        cli.coracle("images", "unmount", "--rm", folder)

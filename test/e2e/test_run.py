@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: Apache-2.0
+"""run, attached: what goes in, what comes out, and what the container is made of."""
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import counts, sandbox
+from harness.cli import coracle, ctr, environment, start
+from harness.images import Image, busybox_layer, entry, imported, layer, link
+
+REF = "docker.io/library/test:latest"
+
+
+def sh(busybox, script, *flags, **how):
+    return coracle("run", "--rm", *flags, busybox, "t", "sh", "-c", script, **how)
+
+
+def wait_for(process, text):
+    """Reads lines of a started command until one holds `text`."""
+    for line in process.stdout:
+        if text in line.decode():
+            return
+    raise AssertionError(f"ended without saying {text}: {process.stderr.read().decode()}")
+
+
+# --- exit codes -----------------------------------------------------------------------------------
+
+@pytest.mark.quick
+@pytest.mark.parametrize("code", [0, 1, 7, 125, 255])
+def test_exit_code(busybox, code):
+    sh(busybox, f"exit {code}", code=code)
+    ctr("run", "--rm", "docker.io/library/busybox:latest", "t", "sh", "-c", f"exit {code}", code=code)
+
+
+def test_killed_by_a_signal(busybox):
+    with start("coracle", "run", "--rm", busybox, "t", "sh", "-c", "echo up; exec sleep 1000") as p:
+        wait_for(p, "up")
+        coracle("tasks", "kill", "--signal", "KILL", "t")
+        assert p.wait(60) == 137
+
+
+@pytest.mark.parametrize("program, ours, text", [
+    ("nosuch", 127, 'exec: "nosuch": executable file not found in $PATH'),
+    ("/etc/passwd", 126, 'exec: "/etc/passwd": permission denied'),
+    ("/etc", 126, 'exec: "/etc": permission denied'),
+])
+def test_what_cannot_be_executed(busybox, program, ours, text):
+    assert text in coracle("run", "--rm", busybox, "t", program, code=ours).err
+    said = ctr("run", "--rm", "docker.io/library/busybox:latest", "t", program, code=1).err
+    assert said.startswith("ctr: ") and text in said
+
+
+# --- standard input and output --------------------------------------------------------------------
+
+@pytest.mark.quick
+def test_streams_are_apart(busybox):
+    done = sh(busybox, "cat; echo out; echo err >&2", stdin="in\n")
+    assert (done.out, done.err) == ("in\nout\n", "err\n")
+
+
+def test_end_of_input_is_delivered(busybox):
+    for _ in range(5):
+        assert coracle("run", "--rm", busybox, "t", "cat", stdin="x").out == "x"
+        with open("/dev/null") as null:
+            assert coracle("run", "--rm", busybox, "t", "cat", stdin=null).out == ""
+
+
+def test_early_closed_output_ends_the_program(busybox):
+    with start("coracle", "run", "--rm", busybox, "t", "yes") as p:
+        assert p.stdout.readline() == b"y\n"
+        p.stdout.close()
+        assert p.wait(60) == 128 + signal.SIGPIPE
+
+
+def test_much_output(busybox):
+    out = sh(busybox, "head -c 20000000 /dev/zero | tr '\\0' x").out
+    assert len(out) == 20_000_000
+
+
+def test_command_substitution_ends_with_the_container(busybox):
+    done = subprocess.run(["sh", "-c", f"echo \"$(coracle run --rm {busybox} t echo hi)\""],
+                          capture_output=True, env=environment(), timeout=60)
+    assert done.stdout == b"hi\n"
+
+
+def test_files_behind_redirections_stay_out_of_reach(busybox, tmp_path):
+    """Root in a container can open /proc/self/fd/N anew; it gets the bytes, not the file."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.write_text("secret\n")
+    out.write_text("")
+    with open(source) as stdin, open(out, "w") as stdout:
+        p = start("coracle", "run", "--rm", busybox, "t", "sh", "-c",
+                  "cat; echo evil > /proc/self/fd/0; echo said > /proc/self/fd/1; echo end",
+                  stdin=stdin, stdout=stdout)
+        p.communicate(timeout=60)
+    assert source.read_text() == "secret\n"
+    assert out.read_text().startswith("secret\n") and out.read_text().endswith("end\n")
+
+
+def test_null_io(busybox):
+    done = coracle("run", "--rm", "--null-io", busybox, "t", "sh", "-c", "echo x; echo y >&2; cat", stdin="z")
+    assert (done.out, done.err) == ("", "")
+
+
+# --- signals --------------------------------------------------------------------------------------
+
+def test_signals_are_forwarded(busybox):
+    script = "trap 'echo got; exit 3' TERM; echo up; while :; do sleep 0.05; done"
+    with start("coracle", "run", "--rm", busybox, "t", "sh", "-c", script) as p:
+        wait_for(p, "up")
+        p.send_signal(signal.SIGTERM)
+        assert p.wait(60) == 3
+        assert b"got" in p.stdout.read()
+
+
+def test_kill_of_the_command_leaves_the_container(busybox):
+    """The monitor of each container: it runs on, is listed, can be killed and removed."""
+    with start("coracle", "run", "--rm", busybox, "orphan", "sh", "-c", "echo up; exec sleep 1000") as p:
+        wait_for(p, "up")
+        p.kill()
+        p.wait(60)
+    assert re.search(r"^orphan +\d+ +RUNNING", ctr("tasks", "ls").out, re.M)
+    assert "orphan" in coracle("ps").out
+    assert ctr("containers", "ls", "-q").out == "orphan\n"
+    assert json.loads(ctr("containers", "info", "orphan").out)["ID"] == "orphan"
+    ctr("tasks", "kill", "-s", "KILL", "orphan")
+    deadline = time.monotonic() + 60
+    while ctr("containers", "ls", "-q").out and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert ctr("containers", "ls", "-q").out == ""
+
+
+def test_kept_container(busybox):
+    coracle("run", busybox, "kept", "sh", "-c", "echo data > /file")
+    assert ctr("containers", "ls", "-q").out == "kept\n"
+    coracle("run", busybox, "kept", "true", code=125)
+    assert 'already exists' in ctr("run", "docker.io/library/busybox:latest", "kept", "true", code=1).err
+    assert re.search(r"^kept +sha256:\w+ +Active", ctr("snapshots", "ls").out, re.M)
+    assert ctr("c", "rm", "kept").err == ""
+    assert ctr("containers", "ls", "-q").out == ""
+
+
+def test_running_container_is_not_removed(busybox):
+    with start("coracle", "run", "--rm", busybox, "busy", "sh", "-c", "echo up; exec sleep 1000") as p:
+        wait_for(p, "up")
+        assert "cannot delete a non stopped container" in ctr("c", "rm", "busy", code=1).err
+        ctr("t", "kill", "-s", "9", "busy")
+        p.wait(60)
+
+
+# --- the flags ------------------------------------------------------------------------------------
+
+def spec_of(busybox, *flags):
+    return json.loads(coracle("spec", *flags, busybox, "t", "sh").out)
+
+
+@pytest.mark.quick
+def test_flags_are_what_they_say(busybox, tmp_path):
+    (tmp_path / "env").write_text("F=from-file\n# comment\n")
+    (tmp_path / "data").write_text("mounted")
+    out = sh(busybox, "echo $A $F; pwd; id -u; id -g; hostname; cat /mnt/data; "
+                      "touch /x 2>/dev/null && echo writable || echo read-only",
+             "--env", "A=1", "--env-file", tmp_path / "env", "--cwd", "/tmp", "--user", "65534:7",
+             "--hostname", "inside", "--read-only",
+             "--mount", f"type=bind,src={tmp_path},dst=/mnt,options=rbind:ro").out
+    assert out.splitlines() == ["1 from-file", "/tmp", "65534", "7", "inside", "mountedread-only"]
+
+
+def test_capabilities(busybox):
+    def mask(*flags):
+        return int(re.search(r"CapEff:\s+(\w+)", sh(busybox, "cat /proc/self/status", *flags).out)[1], 16)
+    default = 0xa80425fb
+    assert mask() == default
+    assert mask("--cap-add", "CAP_SYS_TIME") == default | 1 << 25
+    assert mask("--cap-drop", "CAP_NET_RAW") == default & ~(1 << 13)
+    assert mask("--user", "1000") == 0
+    assert mask("--privileged") > default
+
+
+def test_no_new_privileges_and_seccomp(busybox):
+    def status(*flags):
+        out = sh(busybox, "cat /proc/self/status", *flags).out
+        return tuple(int(re.search(rf"^{k}:\s+(\d+)", out, re.M)[1]) for k in ("NoNewPrivs", "Seccomp"))
+    assert status() == (1, 2)
+    assert status("--no-seccomp") == (1, 0)
+    assert status("--allow-new-privs") == (0, 2)
+    assert status("--privileged") == (1, 0)
+    assert status("--privileged", "--seccomp") == (1, 2)
+
+
+def test_seccomp_profile(busybox, tmp_path):
+    (tmp_path / "p.json").write_text(json.dumps({
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]}))
+    out = sh(busybox, "mkdir /x 2>/dev/null && echo made || echo refused",
+             "--seccomp-profile", tmp_path / "p.json").out
+    assert out == "refused\n"
+
+
+def test_memory_limit(busybox):
+    if not any((Path(p) / "memory.limit_in_bytes").exists() or
+               "memory" in (Path(p) / "cgroup.controllers").read_text().split()
+               for p, v2 in sandbox.hierarchies().items() if v2 or (Path(p) / "memory.limit_in_bytes").exists()):
+        pytest.skip("no memory controller here")
+    sh(busybox, "tail -c 200000000 /dev/zero | wc -c", "--memory-limit", str(32 << 20), code=None)
+    done = coracle("run", "--rm", "--memory-limit", str(32 << 20), busybox, "t", "tail", "-c", "200000000",
+                   "/dev/zero", code=None)
+    assert done.code == 137
+
+
+def test_labels_and_annotations(busybox):
+    spec = spec_of(busybox, "--label", "a=1", "--annotation", "b=2")
+    assert spec["annotations"]["a"] == "1" and spec["annotations"]["b"] == "2"
+
+
+def test_pid_file(busybox, tmp_path):
+    with start("coracle", "run", "--rm", "--pid-file", tmp_path / "pid", busybox, "t",
+               "sh", "-c", "echo up; exec sleep 1000") as p:
+        wait_for(p, "up")
+        pid = (tmp_path / "pid").read_text()
+        assert pid.isdigit() and os.readlink(f"/proc/{pid}/ns/pid") != os.readlink("/proc/self/ns/pid")
+        ctr("t", "kill", "-s", "KILL", "t")
+        p.wait(60)
+
+
+def test_net_host(busybox):
+    out = sh(busybox, "readlink /proc/self/ns/net", "--net-host").out
+    assert out.strip() == os.readlink("/proc/self/ns/net")
+
+
+def test_with_ns(busybox):
+    subprocess.run(["ip", "netns", "add", "other"], check=True)
+    try:
+        inode = os.stat("/run/netns/other").st_ino
+        out = sh(busybox, "readlink /proc/self/ns/net", "--with-ns", "network:/run/netns/other").out
+        assert out.strip() == f"net:[{inode}]"
+    finally:
+        subprocess.run(["ip", "netns", "del", "other"], check=True)
+
+
+def test_rootfs(busybox, tmp_path):
+    with_root = tmp_path / "root"
+    with_root.mkdir()
+    coracle("images", "mount", busybox, with_root)
+    try:
+        assert coracle("run", "--rm", "--rootfs", with_root, "t", "/bin/echo", "hi").out == "hi\n"
+    finally:
+        coracle("images", "unmount", "--rm", with_root)
+
+
+def test_native_snapshotter(busybox):
+    out = coracle("run", "--rm", "--snapshotter", "native", busybox, "t", "cat", "/proc/mounts").out
+    assert not out.splitlines()[0].startswith("overlay")
+    # The unpacked layers stay, as ctr's do; take them away for the count.
+    for line in reversed(ctr("snapshots", "--snapshotter", "native", "ls").out.splitlines()[1:]):
+        ctr("snapshots", "--snapshotter", "native", "rm", line.split()[0])
+
+
+def test_command_replaces_the_entrypoint(tmp_path):
+    image = Image(busybox_layer(), Entrypoint=["echo", "entry"], Cmd=["cmd"])
+    with imported(image.oci(tmp_path / "i.tar"), REF):
+        assert coracle("run", "--rm", "test", "t").out == "entry cmd\n"
+        assert coracle("run", "--rm", "test", "t", "echo", "own").out == "own\n"
+
+
+def test_spec_starts_the_same_container(busybox, tmp_path):
+    spec = coracle("spec", "--env", "A=b", "--hostname", "h", busybox, "t", "sh", "-c", "echo $A; hostname").out
+    (tmp_path / "config.json").write_text(spec)
+    assert coracle("run", "--rm", "--config", tmp_path / "config.json", "t").out == "b\nh\n"
+
+
+# --- from inside ----------------------------------------------------------------------------------
+
+@pytest.mark.quick
+def test_what_a_container_sees(busybox):
+    out = sh(busybox, "ls /dev; echo; ls /proc/self/fd; echo; cat /proc/self/cgroup; echo; ls /sys/fs/cgroup; "
+                      "umask; cat /proc/1/comm; ip -o link | wc -l").out
+    devices = out.split("\n\n")[0].split()
+    assert devices == sorted(["core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr",
+                              "stdin", "stdout", "tty", "urandom", "zero"]) or "core" not in devices
+    assert out.split("\n\n")[1].split() == ["0", "1", "2", "3"]  # 3 is ls's own
+    assert "0022" in out and out.splitlines()[-1] == "1"
+
+
+def test_masked_and_read_only_paths(busybox):
+    assert sh(busybox, "cat /proc/kcore | head -c 1 | wc -c; ls /proc/scsi /sys/firmware").out.split()[0] == "0"
+    assert "Read-only" in sh(busybox, "echo 1 > /proc/sys/kernel/sysrq; touch /sys/x", code=1).err
+
+
+def test_our_programs_are_out_of_reach(busybox):
+    """CVE-2019-5736: what /proc/self/exe names in a container is never the host's file."""
+    def state():
+        files = [Path("/usr/local/bin/coracle"), *Path("/usr/local/libexec/coracle").iterdir()]
+        return {f: hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+    before = state()
+    sh(busybox, "for p in /proc/[0-9]*; do echo evil > $p/exe; done", code=None)
+    assert state() == before
+
+
+def test_script_that_names_proc_self_exe(tmp_path):
+    image = Image(layer(entry("bin/"), entry("x", "#!/proc/self/exe\n", mode=0o755)), busybox_layer())
+    with imported(image.oci(tmp_path / "i.tar"), REF):
+        coracle("run", "--rm", "test", "t", "/x", code=None)
+
+
+@pytest.mark.parametrize("fd", range(3, 12))
+def test_leaked_descriptors(busybox, fd):
+    """CVE-2024-21626: a working directory through a descriptor of ours."""
+    done = sh(busybox, "pwd; ls", "--cwd", f"/proc/self/fd/{fd}", code=None)
+    assert done.code != 0 or "/etc" not in done.out
+
+
+@pytest.mark.parametrize("bad", ["proc", "sys", "dev"])
+def test_mount_points_that_are_links(tmp_path, bad):
+    image = Image(layer(entry("elsewhere/"), link(bad, "elsewhere")), busybox_layer())
+    with imported(image.oci(tmp_path / "i.tar"), REF):
+        said = coracle("run", "--rm", "test", "t", "true", code=125).err
+        assert f"/{bad}" in said
+
+
+def test_dev_null_of_the_image(tmp_path):
+    """CVE-2025-31133: the image's /dev/null is a link; the mask must not follow it."""
+    image = Image(layer(entry("dev/"), link("dev/null", "/proc/sys/kernel/core_pattern")), busybox_layer())
+    before = Path("/proc/sys/kernel/core_pattern").read_text()
+    with imported(image.oci(tmp_path / "i.tar"), REF):
+        assert coracle("run", "--rm", "test", "t", "sh", "-c", "head -c 1 /proc/kcore | wc -c").out == "0\n"
+    assert Path("/proc/sys/kernel/core_pattern").read_text() == before
+
+
+def test_many_short_ones(busybox, soak):
+    before = counts.take()
+    for _ in range(soak(20, 1000)):
+        coracle("run", "--rm", busybox, "t", "true")
+    counts.assert_back(before)

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Layers: inflating and hashing their blobs, unpacking them into folders by Linux' rules.
+// Called by: transfer's worker, confined before it gets here; nothing here relies on that.
+// Knows nothing of images, manifests, media types or where folders come from.
+// Specification: OCI image-spec 1.1, layer.md; RFC 1952 (gzip), RFC 8878 (zstd);
+// Documentation/filesystems/overlayfs.rst (whiteouts, opaque directories).
+#pragma once
+#include "base/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// --- streams --------------------------------------------------------------------------------
+
+enum layer_compression { LAYER_PLAIN, LAYER_GZIP, LAYER_ZSTD };
+extern const char *const layer_compression_names[]; // "none", "gzip", "zstd"
+
+enum layer_stream_flags {
+	LAYER_HASH = 1,   // SHA-256 of the bytes before and after inflating
+	LAYER_THREAD = 2, // read and inflate in a thread of its own
+};
+
+struct layer_sums {
+	char digest[72], diff_id[72]; // "sha256:…" of what was read, and of what that inflates to
+	uint64_t size_bytes, diff_size_bytes;
+};
+
+// Bytes of a blob, inflated. The compression is known by its first bytes: gzip (all members,
+// zeros behind the last are padding), zstd (all frames, windows up to 128 MiB), or none.
+struct layer_stream;
+
+// Starts on `fd` (borrowed) where it stands; nothing is read before the first layer_stream_more().
+// The thread, and everything that libcrypto wants from the system, is made here: confine the
+// process between the two. More than `limit_bytes` inflated bytes are an error LIMIT.
+fallible layer_stream_new(int fd, int flags, uint64_t limit_bytes, struct layer_stream **ret);
+void layer_stream_free(struct layer_stream *s); // ends the thread; takes NULL
+
+// The next bytes, valid until the next call; *ret_size 0 at the end. Fits struct tar_source.
+// Errors: CORRUPT (garbage, truncated, wrong checksum), LIMIT, SYSTEM.
+fallible layer_stream_more(void *stream, const void **ret_bytes, size_t *ret_size);
+enum layer_compression layer_stream_compression(const struct layer_stream *s); // after the first
+uint64_t layer_stream_consumed(const struct layer_stream *s); // bytes read so far, for progress
+// Reads what is left and gives the sums (LAYER_HASH).
+fallible layer_stream_finish(struct layer_stream *s, struct layer_sums *ret);
+
+static inline void layer_stream_cleanup_(struct layer_stream **s)
+{
+	layer_stream_free(*s);
+}
+#define auto_layer_stream defer(layer_stream_cleanup_)
+
+// --- unpacking ------------------------------------------------------------------------------
+
+struct layer_unpack_request {
+	struct layer_stream *stream; // the tar
+	// The folder to fill, and nothing outside of it: empty, or, if `native`, a full copy of
+	// what is below. Nobody else may write there meanwhile.
+	int new_dirfd;
+	// What is below, merged, read-only: parents that the layer takes for granted, links and
+	// files to link to may lie there. -1: nothing (and if `native`).
+	int lower_dirfd;
+	// Whiteouts remove at once. Else they become overlay's devices 0/0, and opaque folders are
+	// told to on_opaque, which marks them (trusted.overlay.opaque needs CAP_SYS_ADMIN).
+	bool native;
+	uint64_t limit_bytes; // of file contents, holes included
+	fallible (*on_opaque)(void *arg, int dirfd);
+	void (*warn)(void *arg, const char *line); // each kind once; may be NULL
+	void (*progress)(void *arg);               // often; may be NULL
+	void *arg;
+};
+
+struct layer_unpacked {
+	uint64_t bytes;    // of file contents written, holes not counted
+	uint64_t n_inodes; // made
+};
+
+// Unpacks the whole layer; the caller then checks layer_stream_finish(). Owner, mode, extended
+// attributes and times are set; trusted.* and user.overlay.* never. Not synced.
+// Parents are resolved in the merged tree, links inside the root: with `lib64 -> usr/lib64` below,
+// `lib64/x` is made as usr/lib64/x (umoci does so; containerd would shadow the link).
+// A whiteout hides what is below, never what the same layer brings, in either order.
+// Errors: CORRUPT (the tar), INVALID (a name, whiteout, owner or link that can't be), LIMIT,
+// UNSUPPORTED (entry type), SYSTEM (ENOSPC…). After an error the folder holds garbage.
+fallible layer_unpack(const struct layer_unpack_request *r, struct layer_unpacked *ret);

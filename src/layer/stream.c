@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+// A blob's way to its reader: read → hash → inflate → (ring) → hash → reader. What stands before
+// the ring may run in a thread; nothing but the ring, under its lock, is shared.
+#include "base/memory.h"
+#include "layer/inflate.h"
+#include <errno.h>
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { INPUT_SIZE = 128 << 10, BUFFER_SIZE = 256 << 10, BUFFERS = 8 };
+
+struct buffer {
+	unsigned char *bytes;
+	size_t size;
+};
+
+struct layer_stream {
+	int fd, flags;
+	uint64_t limit_bytes;
+
+	// The producer's.
+	unsigned char *input;
+	struct inflate_input in;
+	struct inflater *inflater;
+	EVP_MD_CTX *read_hash;
+	uint64_t inflated;
+	_Atomic uint64_t consumed;
+	_Atomic int compression;
+
+	// The consumer's.
+	EVP_MD_CTX *diff_hash;
+	uint64_t diff_size;
+	bool holds; // a buffer was handed out
+	bool ended;
+
+	// The ring: buffers [taken, filled) are full. Without a thread one buffer is used.
+	struct buffer buffers[BUFFERS];
+	pthread_t thread;
+	bool threaded;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool go, stop, produced_all;
+	size_t filled, taken;
+	struct error *error; // the producer's last word
+};
+
+static struct error *crypto_failed(void)
+{
+	return error_new(ERROR_SYSTEM, "sha256: libcrypto refused");
+}
+
+// --- producer ---------------------------------------------------------------------------------
+
+static fallible read_input(struct layer_stream *s)
+{
+	// What is left moves to the front: only the detection leaves something.
+	memmove(s->input, s->in.bytes, s->in.size);
+	s->in.bytes = s->input;
+	ssize_t n;
+	do
+		n = read(s->fd, s->input + s->in.size, INPUT_SIZE - s->in.size);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		FAIL_ERRNO("read the blob");
+	if (!n)
+		s->in.ended = true;
+	if (s->read_hash && EVP_DigestUpdate(s->read_hash, s->input + s->in.size, (size_t)n) != 1)
+		return crypto_failed();
+	s->in.size += (size_t)n;
+	atomic_fetch_add(&s->consumed, (uint64_t)n);
+	return NULL;
+}
+
+static fallible detect(struct layer_stream *s)
+{
+	while (!s->in.ended && s->in.size < INFLATE_MAGIC_SIZE)
+		TRY(read_input(s));
+	enum layer_compression c = inflate_detect(s->in.bytes, s->in.size);
+	atomic_store(&s->compression, (int)c);
+	return inflater_new(c, &s->inflater);
+}
+
+// Fills one buffer, as far as a piece of input goes; size 0 only at the end.
+static fallible produce(struct layer_stream *s, struct buffer *b)
+{
+	b->size = 0;
+	if (!s->inflater)
+		TRY(detect(s));
+	while (b->size < BUFFER_SIZE / 2) {
+		size_t n;
+		TRY(inflater_run(s->inflater, &s->in, b->bytes + b->size, BUFFER_SIZE - b->size,
+		                 &n));
+		b->size += n;
+		s->inflated += n;
+		if (s->inflated > s->limit_bytes)
+			return error_new(ERROR_LIMIT, "inflates to more than %llu bytes",
+			                 (unsigned long long)s->limit_bytes);
+		if (!n && !s->in.size) {
+			if (s->in.ended)
+				break;
+			TRY(read_input(s));
+		}
+	}
+	return NULL;
+}
+
+static bool wait_for_room(struct layer_stream *s)
+{
+	while (!s->stop && (!s->go || s->filled - s->taken == BUFFERS))
+		pthread_cond_wait(&s->changed, &s->lock);
+	return !s->stop;
+}
+
+static void *producer(void *arg)
+{
+	struct layer_stream *s = arg;
+	pthread_mutex_lock(&s->lock);
+	while (wait_for_room(s)) {
+		struct buffer *b = &s->buffers[s->filled % BUFFERS];
+		pthread_mutex_unlock(&s->lock);
+		struct error *e = produce(s, b);
+		pthread_mutex_lock(&s->lock);
+		s->error = e;
+		s->produced_all = e || !b->size;
+		if (!s->produced_all)
+			s->filled++;
+		pthread_cond_broadcast(&s->changed);
+		if (s->produced_all)
+			break;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+// --- consumer ---------------------------------------------------------------------------------
+
+static fallible next_of_ring(struct layer_stream *s, const struct buffer **ret)
+{
+	pthread_mutex_lock(&s->lock);
+	s->taken += s->holds;
+	s->holds = false;
+	s->go = true;
+	pthread_cond_broadcast(&s->changed);
+	while (s->filled == s->taken && !s->produced_all)
+		pthread_cond_wait(&s->changed, &s->lock);
+	struct error *e = NULL;
+	*ret = NULL;
+	if (s->filled != s->taken) {
+		*ret = &s->buffers[s->taken % BUFFERS];
+		s->holds = true;
+	} else {
+		e = s->error;
+		s->error = NULL;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return e;
+}
+
+fallible layer_stream_more(void *stream, const void **ret_bytes, size_t *ret_size)
+{
+	struct layer_stream *s = stream;
+	const struct buffer *b = NULL;
+	*ret_bytes = NULL;
+	*ret_size = 0;
+	if (s->ended)
+		return NULL;
+	s->ended = true; // unless this goes well
+	if (s->threaded) {
+		TRY(next_of_ring(s, &b));
+	} else {
+		TRY(produce(s, &s->buffers[0]));
+		b = s->buffers[0].size ? &s->buffers[0] : NULL;
+	}
+	if (!b)
+		return NULL;
+	if (s->diff_hash && EVP_DigestUpdate(s->diff_hash, b->bytes, b->size) != 1)
+		return crypto_failed();
+	s->ended = false;
+	s->diff_size += b->size;
+	*ret_bytes = b->bytes;
+	*ret_size = b->size;
+	return NULL;
+}
+
+enum layer_compression layer_stream_compression(const struct layer_stream *s)
+{
+	return (enum layer_compression)atomic_load(&s->compression);
+}
+
+uint64_t layer_stream_consumed(const struct layer_stream *s)
+{
+	return atomic_load(&s->consumed);
+}
+
+static fallible hash_text(EVP_MD_CTX *hash, char text[72])
+{
+	unsigned char sum[32];
+	unsigned size = sizeof(sum);
+	if (EVP_DigestFinal_ex(hash, sum, &size) != 1 || size != sizeof(sum))
+		return crypto_failed();
+	memcpy(text, "sha256:", 7);
+	for (size_t i = 0; i < sizeof(sum); i++) {
+		text[7 + 2 * i] = "0123456789abcdef"[sum[i] >> 4];
+		text[8 + 2 * i] = "0123456789abcdef"[sum[i] & 15];
+	}
+	text[71] = 0;
+	return NULL;
+}
+
+fallible layer_stream_finish(struct layer_stream *s, struct layer_sums *ret)
+{
+	const void *bytes;
+	for (size_t size = 1; size;)
+		TRY(layer_stream_more(s, &bytes, &size));
+	struct layer_sums sums = {.size_bytes = layer_stream_consumed(s),
+	                          .diff_size_bytes = s->diff_size};
+	TRY(hash_text(s->read_hash, sums.digest));
+	TRY(hash_text(s->diff_hash, sums.diff_id));
+	*ret = sums;
+	return NULL;
+}
+
+// --- life -------------------------------------------------------------------------------------
+
+static EVP_MD_CTX *new_hash(void)
+{
+	EVP_MD_CTX *hash = EVP_MD_CTX_new();
+	if (hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1)
+		return hash;
+	EVP_MD_CTX_free(hash);
+	return NULL;
+}
+
+static fallible start(struct layer_stream *s)
+{
+	if (s->flags & LAYER_HASH) {
+		// Without the configuration file of the host.
+		OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
+		s->read_hash = new_hash();
+		s->diff_hash = new_hash();
+		if (!s->read_hash || !s->diff_hash)
+			return crypto_failed();
+	}
+	s->input = alloc(INPUT_SIZE);
+	s->in.bytes = s->input;
+	for (size_t i = 0; i < (s->flags & LAYER_THREAD ? BUFFERS : 1); i++)
+		s->buffers[i].bytes = alloc(BUFFER_SIZE);
+	if (!(s->flags & LAYER_THREAD))
+		return NULL;
+	int sys = pthread_create(&s->thread, NULL, producer, s);
+	if (sys)
+		return error_system(sys, "start a thread");
+	s->threaded = true;
+	return NULL;
+}
+
+fallible layer_stream_new(int fd, int flags, uint64_t limit_bytes, struct layer_stream **ret)
+{
+	auto_layer_stream struct layer_stream *s = alloc(sizeof(*s));
+	s->fd = fd;
+	s->flags = flags;
+	s->limit_bytes = limit_bytes;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->changed, NULL);
+	TRY(start(s));
+	*ret = take(&s);
+	return NULL;
+}
+
+void layer_stream_free(struct layer_stream *s)
+{
+	if (!s)
+		return;
+	if (s->threaded) {
+		pthread_mutex_lock(&s->lock);
+		s->stop = true;
+		pthread_cond_broadcast(&s->changed);
+		pthread_mutex_unlock(&s->lock);
+		pthread_join(s->thread, NULL); // a read from a pipe may take until its writer goes
+	}
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->changed);
+	inflater_free(s->inflater);
+	EVP_MD_CTX_free(s->read_hash);
+	EVP_MD_CTX_free(s->diff_hash);
+	error_free(s->error);
+	for (size_t i = 0; i < BUFFERS; i++)
+		free(s->buffers[i].bytes);
+	free(s->input);
+	free(s);
+}

@@ -63,6 +63,8 @@ struct command {
 	unsigned short min, max; // number of arguments, looked at for COMMAND_COUNT
 	const char *aliases;     // of the last word, blank between; NULL if there are none
 	const char *more;        // what else the manual says, or NULL
+	const char *operand;     // completions offer names of these: images, containers, snapshots,
+	                         // namespaces, files
 };
 
 extern const struct command commands_top[], commands_run[], commands_images[], commands_snapshots[],

@@ -23,7 +23,7 @@ extern const struct flag flags_container[], flags_runtime[], flags_snapshotter[]
 // images.c
 fallible images_check(struct invocation *in);
 fallible images_import(struct invocation *in);
-fallible images_inspect(struct invocation *in);
+fallible images_inspect(struct invocation *in); // images_inspect.c
 fallible images_list(struct invocation *in);
 fallible images_mount(struct invocation *in);
 fallible images_unmount(struct invocation *in);
@@ -49,15 +49,13 @@ fallible containers_delete(struct invocation *in);
 fallible containers_info(struct invocation *in);
 fallible containers_list(struct invocation *in);
 fallible containers_label(struct invocation *in);
-
-// tasks.c
+fallible containers_ps(struct invocation *in);
 fallible tasks_list(struct invocation *in);
 fallible tasks_kill(struct invocation *in);
 
 // system.c
 fallible system_version(struct invocation *in);
 fallible system_info(struct invocation *in);
-fallible system_ps(struct invocation *in);
 fallible system_gc(struct invocation *in);
 
 // namespaces.c
@@ -70,7 +68,7 @@ fallible namespaces_label(struct invocation *in);
 fallible run_run(struct invocation *in);
 fallible run_spec(struct invocation *in);
 
-// build.c
+// manual.c, completion.c, compatibility.c: what the build installs
 fallible build_man(struct invocation *in);
 fallible build_completion(struct invocation *in);
 fallible build_compatibility(struct invocation *in);

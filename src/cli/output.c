@@ -28,8 +28,11 @@ void output_clean_lines(struct str *out, const char *text)
 	clean(out, text, "\n\t");
 }
 
+static bool is_cut; // something was longer than OUTPUT_LIMIT
+
 void output_str(const struct str *s)
 {
+	is_cut |= s->over;
 	if (s->size > 0)
 		fwrite(s->bytes, 1, s->size, stdout); // an error stays in the stream
 }
@@ -44,6 +47,9 @@ void output_line(const char *text)
 
 fallible output_finish(void)
 {
+	if (is_cut)
+		return error_new(ERROR_LIMIT, "the output is cut: longer than %d MiB",
+		                 OUTPUT_LIMIT >> 20);
 	bool failed = ferror(stdout);
 	errno = failed ? EIO : 0;
 	if (fflush(stdout) != 0 || failed)

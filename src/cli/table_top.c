@@ -48,10 +48,10 @@ const struct command commands_top[] = {
 	 "namespaces ls", namespaces_list, .flags = {namespaces_list_flags}, .aliases = "ls"},
 	{"namespaces remove", "[flags] <name> [<name>, ...]", "Remove empty namespaces",
 	 "namespaces rm blue", namespaces_remove,
-	 .flags = {namespaces_remove_flags}, .aliases = "rm"},
+	 .flags = {namespaces_remove_flags}, .aliases = "rm", .operand = "namespaces"},
 	{"namespaces label", "<name> [<key>=<value>, ...]",
 	 "Set, change and remove labels of a namespace",
-	 "namespaces label blue owner=you", namespaces_label},
+	 "namespaces label blue owner=you", namespaces_label, .operand = "namespaces"},
 	{NULL},
 };
 // clang-format on

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/print.h"
+#include "cli/session.h"
+#include "cli/table.h"
+#include "cli/units.h"
+#include <fcntl.h>
+#include <unistd.h>
+
+static void images_cleanup(struct engine_images **images)
+{
+	engine_images_free(*images);
+}
+#define auto_images defer(images_cleanup)
+
+static const char *const *filters(const struct invocation *in)
+{
+	return (const char *const *)in->args;
+}
+
+static void join(struct str *out, const struct strings *list)
+{
+	str_add(out, list->n > 0 ? "" : "-");
+	for (size_t i = 0; i < list->n; i++)
+		str_printf(out, "%s%s", i > 0 ? "," : "", list->items[i]);
+}
+
+static void list_json(const struct engine_images *images, bool check)
+{
+	auto_json struct json *array = json_new_array();
+	for (size_t i = 0; i < images->n; i++) {
+		const struct engine_image *image = &images->items[i];
+		struct json *object = json_new_object();
+		json_set_string(object, "name", image->name);
+		json_set_string(object, "media_type", image->media_type);
+		json_set_string(object, "digest", image->digest);
+		json_set_u64(object, "size_bytes", image->size_bytes);
+		json_set(object, "platforms", print_strings_json(&image->platforms));
+		json_set(object, "labels", print_labels_json(&image->labels));
+		print_set_time(object, "created", image->created_ns);
+		print_set_time(object, "updated", image->updated_ns);
+		if (check) {
+			json_set_bool(object, "complete", image->is_complete);
+			json_set_bool(object, "unpacked", image->is_unpacked);
+			json_set_u64(object, "blobs", image->n_blobs);
+			json_set_u64(object, "present_blobs", image->n_present);
+		}
+		json_append(array, object);
+	}
+	print_json(array);
+}
+
+static void list_table(const struct engine_images *images)
+{
+	auto_table struct table t = TABLE_NARROW;
+	table_row(&t,
+	          (const char *[]){"REF", "TYPE", "DIGEST", "SIZE", "PLATFORMS", "LABELS", NULL});
+	for (size_t i = 0; i < images->n; i++) {
+		const struct engine_image *image = &images->items[i];
+		auto_str struct str size = STR_LIMIT(64), platforms = STR_LIMIT(65536),
+				    labels = STR_LIMIT(OUTPUT_LIMIT);
+		units_binary(&size, image->size_bytes);
+		join(&platforms, &image->platforms);
+		print_labels(&labels, &image->labels);
+		table_row(&t, (const char *[]){image->name, image->media_type, image->digest,
+		                               size.bytes, platforms.bytes,
+		                               labels.size > 0 ? labels.bytes : "-", NULL});
+	}
+	auto_str struct str text = STR_LIMIT(OUTPUT_LIMIT);
+	table_print(&t, &text);
+	output_str(&text);
+}
+
+fallible images_list(struct invocation *in)
+{
+	bool json;
+	TRY(print_wants_json(in, &json));
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	auto_images struct engine_images *images = NULL;
+	TRY_AS(engine_image_list(s.engine, filters(in), in->n_args, false, NULL, &images),
+	       "failed to list images");
+	if (flag_bool(in, "quiet"))
+		for (size_t i = 0; i < images->n; i++)
+			output_line(images->items[i].name);
+	else if (json)
+		list_json(images, false);
+	else
+		list_table(images);
+	return NULL;
+}
+
+static void add_check_row(struct table *t, const struct engine_image *image)
+{
+	auto_str struct str size = STR_LIMIT(128);
+	table_cell(t, image->name);
+	table_cell(t, image->media_type);
+	table_cell(t, image->digest);
+	if (image->n_blobs == 0) { // the manifest itself is not there
+		table_cell(t, "unavailable (0/?)");
+		table_cell(t, "-");
+	} else {
+		table_printf(t, "%s (%zu/%zu)", image->is_complete ? "complete" : "incomplete",
+		             image->n_present, image->n_blobs);
+		units_binary(&size, image->present_bytes);
+		str_add_char(&size, '/');
+		units_binary(&size, image->blobs_bytes);
+		table_cell(t, size.bytes);
+	}
+	table_end(t, image->is_unpacked ? "true" : "false");
+}
+
+fallible images_check(struct invocation *in)
+{
+	bool json;
+	TRY(print_wants_json(in, &json));
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	auto_images struct engine_images *images = NULL;
+	TRY_AS(engine_image_list(s.engine, filters(in), in->n_args, true, session_snapshotter(&s),
+	                         &images),
+	       "failed listing images");
+	if (flag_bool(in, "quiet")) {
+		for (size_t i = 0; i < images->n; i++)
+			if (images->items[i].is_complete)
+				output_line(images->items[i].name);
+		return NULL;
+	}
+	if (json) {
+		list_json(images, true);
+		return NULL;
+	}
+	auto_table struct table t = TABLE_NARROW;
+	table_row(&t,
+	          (const char *[]){"REF", "TYPE", "DIGEST", "STATUS", "SIZE", "UNPACKED", NULL});
+	for (size_t i = 0; i < images->n; i++)
+		add_check_row(&t, &images->items[i]);
+	auto_str struct str text = STR_LIMIT(OUTPUT_LIMIT);
+	table_print(&t, &text);
+	output_str(&text);
+	return NULL;
+}
+
+static fallible open_archive(const char *path, int *ret_fd)
+{
+	int fd = text_equal(path, "-") ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+	                               : open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		int sys = errno;
+		struct error *e = error_system(sys, "open %s", path);
+		return sys == ENOENT ? error_hint(error_recode(e, ERROR_NOT_FOUND),
+		                                  "an archive is what docker save, podman save or "
+		                                  "skopeo copy write; - is standard input")
+		                     : e;
+	}
+	*ret_fd = fd;
+	return NULL;
+}
+
+static void close_fd(const int *fd)
+{
+	int saved = errno;
+	if (*fd >= 0)
+		close(*fd);
+	errno = saved;
+}
+
+fallible images_import(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "please provide an archive to import"));
+	defer(close_fd) int fd = -1;
+	TRY(open_archive(argument(in, 0), &fd));
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	size_t n_labels;
+	auto_free const char **labels = flag_texts(in, "label", &n_labels);
+	struct engine_import request = {
+		.fd = fd,
+		.base_name = optional(flag_text(in, "base-name")),
+		.index_name = optional(flag_text(in, "index-name")),
+		.digests = flag_bool(in, "digests"),
+		.skip_digest_for_named = flag_bool(in, "skip-digest-for-named"),
+		.all_platforms = flag_bool(in, "all-platforms"),
+		.platform = optional(flag_text(in, "platform")),
+		.no_unpack = flag_bool(in, "no-unpack"),
+		.local = flag_bool(in, "local"),
+		.sync_fs = flag_bool(in, "sync-fs"),
+		.compress_blobs = flag_bool(in, "compress-blobs"),
+		.discard_unpacked_layers = flag_bool(in, "discard-unpacked-layers"),
+		.labels = labels,
+		.n_labels = n_labels,
+		.snapshotter = session_snapshotter(&s),
+	};
+	auto_strings struct strings names = {0};
+	TRY(engine_import(s.engine, &request, &names));
+	for (size_t i = 0; i < names.n; i++) {
+		auto_str struct str line = STR_LIMIT(65536), clean = STR_LIMIT(65536);
+		output_clean(&clean, names.items[i]);
+		str_printf(&line, "%-40s\tsaved\t\n", clean.bytes); // as ctr's last screen
+		output_str(&line);
+	}
+	return NULL;
+}
+
+// A name that isn't there: ctr warns and goes on, and scripts rely on it. As coracle an error.
+static struct error *removal_failed(const struct invocation *in, const char *name, struct error *e)
+{
+	if (!in->ctr || !error_is(e, ERROR_NOT_FOUND))
+		return e;
+	auto_free char *text = alloc_printf("%s: image not found", name);
+	output_log(in, "warning", text, NULL);
+	error_drop(&e);
+	return NULL;
+}
+
+fallible images_delete(struct invocation *in)
+{
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	struct error *first = NULL;
+	for (size_t i = 0; i < in->n_args; i++) {
+		struct error *e = engine_image_remove(s.engine, in->args[i]);
+		if (!e) {
+			output_line(in->args[i]);
+			continue;
+		}
+		e = removal_failed(in, in->args[i], e);
+		if (e && first) {
+			output_log(in, "error", e->message, NULL);
+			error_drop(&e);
+		} else if (e) {
+			first = e;
+		}
+	}
+	return first;
+}
+
+fallible images_tag(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "please provide an image reference to tag from"));
+	TRY(argument_needed(in, 1, "please provide an image reference to tag to"));
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	bool force = !flag_bool(in, "local") || flag_bool(in, "force");
+	for (size_t i = 1; i < in->n_args; i++) {
+		TRY(engine_image_tag(s.engine, in->args[0], in->args[i], force));
+		output_line(in->args[i]);
+	}
+	return NULL;
+}
+
+fallible images_label(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "please provide an image name"));
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	defer(engine_labels_done) struct engine_labels labels = {0};
+	TRY(engine_image_label(s.engine, in->args[0], filters(in) + 1, in->n_args - 1,
+	                       flag_bool(in, "replace-all"), &labels));
+	print_label_line(&labels);
+	return NULL;
+}
+
+fallible images_mount(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "please provide an image reference to mount"));
+	TRY(argument_needed(in, 1, "please provide a target path to mount to"));
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	size_t n_labels;
+	auto_free const char **labels = flag_texts(in, "label", &n_labels);
+	struct engine_mount_image request = {
+		.name = in->args[0],
+		.target = in->args[1],
+		.rw = flag_bool(in, "rw"),
+		.platform = flag_given(in, "platform") ? optional(flag_text(in, "platform")) : NULL,
+		.snapshotter = session_snapshotter(&s),
+		.labels = labels,
+		.n_labels = n_labels,
+	};
+	auto_free char *chain_id = NULL;
+	TRY(engine_image_mount(s.engine, &request, &chain_id));
+	output_line(chain_id);
+	output_line(in->args[1]);
+	return NULL;
+}
+
+fallible images_unmount(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "please provide a target path to unmount from"));
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	TRY(engine_image_unmount(s.engine, in->args[0], flag_bool(in, "rm"),
+	                         session_snapshotter(&s)));
+	output_line(in->args[0]);
+	return NULL;
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// run and spec: from flags to engine's request.
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/print.h"
+#include "cli/session.h"
+#include "engine/spec.h"
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_LIMIT ((size_t)4 << 20) // of --env-file and --seccomp-profile
+
+// The lists of a request point into these; all is freed at once.
+enum list { ENV, LABELS, ANNOTATIONS, MOUNTS, WITH_NS, CAP_ADD, CAP_DROP, DEVICES, VOLUMES, LISTS };
+static const char *const list_flags[LISTS] = {
+	[ENV] = "env",           [LABELS] = "label",    [ANNOTATIONS] = "annotation",
+	[MOUNTS] = "mount",      [WITH_NS] = "with-ns", [CAP_ADD] = "cap-add",
+	[CAP_DROP] = "cap-drop", [DEVICES] = "device",  [VOLUMES] = "volume",
+};
+
+struct request {
+	struct engine_run run;
+	struct spec_request spec;
+	const char **lists[LISTS];
+	char *env_file, *seccomp_profile;
+};
+
+static void request_done(struct request *r)
+{
+	for (size_t i = 0; i < LISTS; i++)
+		free(r->lists[i]);
+	free(r->env_file);
+	free(r->seccomp_profile);
+	*r = (struct request){0};
+}
+#define auto_request defer(request_done)
+
+static void close_fd(const int *fd)
+{
+	int saved = errno;
+	if (*fd >= 0)
+		close(*fd);
+	errno = saved;
+}
+
+// The whole of a file that the user names, so that what the engine gets doesn't depend on where we
+// are. NULL stays for "".
+static fallible read_named(const char *path, char **ret)
+{
+	if (!*path)
+		return NULL;
+	defer(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		FAIL_ERRNO("open %s", path);
+	auto_str struct str text = STR_LIMIT(FILE_LIMIT);
+	char part[16384];
+	for (;;) {
+		ssize_t n = read(fd, part, sizeof(part));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			FAIL_ERRNO("read %s", path);
+		if (n == 0)
+			break;
+		str_add_bytes(&text, part, (size_t)n);
+	}
+	if (text.over)
+		return error_new(ERROR_LIMIT, "%s: larger than %zu MiB", path, FILE_LIMIT >> 20);
+	if (text.size > 0 && strlen(text.bytes) != text.size)
+		return error_new(ERROR_INVALID, "%s: has a zero byte", path);
+	*ret = str_take(&text);
+	return NULL;
+}
+
+static void fill_lists(const struct invocation *in, struct request *r)
+{
+	struct spec_texts *into[LISTS] = {
+		[ENV] = &r->spec.env,         [LABELS] = &r->spec.labels,
+		[MOUNTS] = &r->spec.mounts,   [ANNOTATIONS] = &r->spec.annotations,
+		[CAP_ADD] = &r->spec.cap_add, [CAP_DROP] = &r->spec.cap_drop,
+		[WITH_NS] = &r->spec.with_ns, [DEVICES] = &r->spec.devices,
+		[VOLUMES] = &r->spec.volumes,
+	};
+	for (size_t i = 0; i < LISTS; i++) {
+		r->lists[i] = flag_texts(in, list_flags[i], &into[i]->n);
+		into[i]->items = r->lists[i];
+	}
+}
+
+static void fill_limits(const struct invocation *in, struct spec_request *spec)
+{
+	spec->memory_limit = flag_uint(in, "memory-limit");
+	spec->cpus = flag_float(in, "cpus");
+	spec->cpu_shares = (struct oci_u64){flag_given(in, "cpu-shares"),
+	                                    (uint64_t)flag_int(in, "cpu-shares")};
+	spec->cpu_quota = (struct oci_i64){flag_given(in, "cpu-quota"), flag_int(in, "cpu-quota")};
+	spec->cpu_period = flag_uint(in, "cpu-period");
+	spec->cpuset_cpus = optional(flag_text(in, "cpuset-cpus"));
+	spec->cpuset_mems = optional(flag_text(in, "cpuset-mems"));
+}
+
+static fallible fill_spec(const struct invocation *in, struct request *r)
+{
+	struct spec_request *spec = &r->spec;
+	fill_lists(in, r);
+	fill_limits(in, spec);
+	TRY(read_named(flag_text(in, "env-file"), &r->env_file));
+	TRY(read_named(flag_text(in, "seccomp-profile"), &r->seccomp_profile));
+	spec->env_file = r->env_file;
+	spec->seccomp_profile = r->seccomp_profile;
+	spec->entrypoint = optional(flag_text(in, "entrypoint"));
+	spec->cwd = optional(flag_text(in, "cwd"));
+	spec->user = optional(flag_text(in, "user"));
+	spec->hostname = optional(flag_text(in, "hostname"));
+	spec->rootfs_propagation = optional(flag_text(in, "rootfs-propagation"));
+	spec->net_host = flag_bool(in, "net-host");
+	spec->privileged = flag_bool(in, "privileged");
+	spec->privileged_without_host_devices = flag_bool(in, "privileged-without-host-devices");
+	spec->read_only = flag_bool(in, "read-only");
+	spec->allow_new_privs = flag_bool(in, "allow-new-privs");
+	spec->seccomp = flag_bool(in, "seccomp");
+	spec->no_seccomp = flag_bool(in, "no-seccomp");
+	spec->profile_needs_seccomp = spec->cap_prefix_required = in->ctr;
+	spec->cgroup = flag_given(in, "cgroup") ? flag_text(in, "cgroup") : NULL;
+	spec->has_rootfs = flag_bool(in, "rootfs");
+	return NULL;
+}
+
+// With --config the spec's flags have nothing to say. ctr ignores them without a word.
+static void warn_of_ignored(const struct invocation *in)
+{
+	static const char counting[] =
+		"config label runtime cni rm detach tty null-io log-uri fifo-dir "
+		"pid-file name interactive snapshotter";
+	for (size_t i = 0; i < in->n_settings; i++) {
+		const struct setting *s = &in->settings[i];
+		if (s->level + 1 != in->depth || words_have(counting, s->flag->name))
+			continue;
+		auto_free char *text = alloc_printf("--%s is ignored with --config", s->flag->name);
+		output_log(in, "warning", text, NULL);
+	}
+}
+
+// What image, ID and command are: arguments, but for --config and docker's --name.
+static fallible fill_arguments(const struct invocation *in, struct request *r)
+{
+	size_t next = 0;
+	const char *config = flag_text(in, "config"), *name = flag_text(in, "name");
+	if (*config && in->n_args > (*name ? 0 : 1))
+		return error_new(ERROR_USAGE,
+		                 "with spec config file, only container id should be provided");
+	if (!*config) {
+		TRY(argument_needed(in, next, "image ref must be provided"));
+		r->run.image = in->args[next++];
+	}
+	if (!*name) {
+		TRY(argument_needed(in, next, "container id must be provided"));
+		name = in->args[next++];
+	}
+	r->run.id = name;
+	r->run.config = optional(config);
+	if (next < in->n_args)
+		r->spec.args = (struct spec_texts){(const char *const *)in->args + next,
+		                                   in->n_args - next};
+	return NULL;
+}
+
+static fallible fill(const struct invocation *in, const struct session *s, struct request *r)
+{
+	TRY(fill_arguments(in, r));
+	if (flag_bool(in, "cni") && flag_bool(in, "net-host"))
+		return error_hint(error_new(ERROR_USAGE, "--cni and --net-host exclude each other"),
+		                  "with --net-host the container has the host's network; leave one "
+		                  "of them out");
+	if (r->run.config)
+		warn_of_ignored(in);
+	TRY(fill_spec(in, r));
+	r->run.spec = &r->spec;
+	r->run.platform = optional(flag_text(in, "platform"));
+	r->run.snapshotter = session_snapshotter(s);
+	r->run.pid_file = optional(flag_text(in, "pid-file"));
+	r->run.labels = r->spec.labels.items;
+	r->run.n_labels = r->spec.labels.n;
+	r->run.remove = flag_bool(in, "rm");
+	r->run.cni = flag_bool(in, "cni");
+	r->run.null_io = flag_bool(in, "null-io");
+	r->run.no_pivot = flag_bool(in, "no-pivot");
+	r->run.cgroup = r->spec.cgroup;
+	r->run.runtime = flag_given(in, "runtime") ? optional(flag_text(in, "runtime")) : NULL;
+	for (int fd = 0; fd < 3; fd++)
+		r->run.stdio[fd] = fcntl(fd, F_GETFD) < 0 ? -1 : fd;
+	return NULL;
+}
+
+fallible run_run(struct invocation *in)
+{
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	auto_request struct request r = {0};
+	TRY(fill(in, &s, &r));
+	return engine_run(s.engine, &r.run, &in->status);
+}
+
+fallible run_spec(struct invocation *in)
+{
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	auto_request struct request r = {0};
+	TRY(fill(in, &s, &r));
+	auto_free char *spec = NULL;
+	TRY(engine_spec(s.engine, &r.run, &spec));
+	print_json_text(spec);
+	return NULL;
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/print.h"
+#include "cli/progress.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define N(array) (sizeof(array) / sizeof(*(array)))
+#define SECOND INT64_C(1000000000)
+
+static void lines(void **state)
+{
+	(void)state;
+	static const struct {
+		struct engine_progress progress;
+		int64_t elapsed_ns;
+		size_t width;
+		const char *wanted;
+	} cases[] = {
+		{{"archive", 0, 0, 5242880, 10485760, false},
+	         2 * SECOND,
+	         100,
+	         "archive [==========>         ]  50% 5.0 MiB / 10.0 MiB, 2.5 MiB/s, 2 s left"},
+		{{"layer", 1, 3, 10485760, 10485760, false},
+	         2 * SECOND,
+	         100,
+	         "2/3 layer [====================] 100% 10.0 MiB / 10.0 MiB, 5.0 MiB/s"},
+		{{"archive", 0, 0, 2048, 0, false}, 0, 100, "archive 2.0 KiB"},
+		{{"archive", 0, 1, 0, 1024, false},
+	         2 * SECOND,
+	         100,
+	         "archive [>                   ]   0% 0.0 B / 1.0 KiB"},
+		{{"a", 0, 0, 4096, 1024, false},
+	         0,
+	         100,
+	         "a [====================] 100% 4.0 KiB / 1.0 KiB"},
+		{{"x\x1b[2J", 0, 0, 0, 0, false}, 0, 100, "x\\x1b[2J 0.0 B"},
+		{{"a long name of a layer", 0, 0, 2048, 0, false}, 0, 20, "a long name  2.0 KiB"},
+		{{"name", 0, 0, 2048, 0, false}, 0, 5, "n 2.0"},
+	};
+	for (size_t i = 0; i < N(cases); i++) {
+		auto_str struct str line = STR_LIMIT(1024);
+		progress_line(&line, &cases[i].progress, cases[i].elapsed_ns, cases[i].width);
+		assert_string_equal(line.bytes, cases[i].wanted);
+	}
+}
+
+static void shell_words(void **state)
+{
+	(void)state;
+	static const char *const cases[][2] = {
+		{"/var/lib/a-b_c.d", "/var/lib/a-b_c.d"},
+		{"lowerdir=/a:/b,index=off", "lowerdir=/a:/b,index=off"},
+		{"a b", "'a b'"},
+		{"", "''"},
+		{"it's", "'it'\\''s'"},
+		{"$(reboot)", "'$(reboot)'"},
+	};
+	for (size_t i = 0; i < N(cases); i++) {
+		auto_str struct str s = STR_LIMIT(256);
+		print_shell_word(&s, cases[i][0]);
+		assert_string_equal(s.bytes, cases[i][1]);
+	}
+}
+
+static void base64(void **state)
+{
+	(void)state;
+	static const char *const cases[][2] = {
+		{"{\"EnableCni\":true}", "eyJFbmFibGVDbmkiOnRydWV9"},
+		{"a", "YQ=="},
+		{"ab", "YWI="},
+		{"abc", "YWJj"},
+	};
+	for (size_t i = 0; i < N(cases); i++) {
+		auto_str struct str s = STR_LIMIT(256);
+		print_base64(&s, cases[i][0], strlen(cases[i][0]));
+		assert_string_equal(s.bytes, cases[i][1]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lines),
+		cmocka_unit_test(shell_words),
+		cmocka_unit_test(base64),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

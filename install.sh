@@ -302,9 +302,11 @@ demonstrate()
 {
 	local first refused=
 	step "a container with a network"
-	if ! "$prefix/bin/coracle" images ls -q 2>/dev/null | grep -qx docker.io/library/busybox:latest; then
-		"$share/busybox-image" "$build/busybox.tar"
-		"$prefix/bin/coracle" images import "$build/busybox.tar"
+	local images
+	images=$("$prefix/bin/coracle" images ls -q) || die "the store could not be read"
+	if ! grep -qx docker.io/library/busybox:latest <<<"$images"; then
+		"$share/busybox-image" "$build/busybox.tar" || die "the busybox image could not be made"
+		"$prefix/bin/coracle" images import "$build/busybox.tar" || die "the busybox image could not be imported"
 	fi
 	first=$(first_configuration)
 	if [ -n "$first" ] && ! cmp -s "$first" "$conflist"; then

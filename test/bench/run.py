@@ -93,6 +93,11 @@ class Peers:
         self.daemon.terminate()
         self.daemon.wait(60)
         self.log.close()
+        for path in sandbox.hierarchies():  # runc leaves the group of the namespace
+            try:
+                os.rmdir(f"{path}/default")
+            except OSError:
+                pass
 
 
 def commands(disk, peers):

@@ -291,7 +291,7 @@ fallible engine_gc(struct engine *engine, bool dry_run, struct engine_garbage_li
 fallible engine_network_check(struct engine *engine, char **ret_file);
 
 struct engine_info {
-	char *version, *root, *state, *store_id, *kernel, *cgroups;
+	char *version, *root, *state, *store_id, *kernel;
 };
 fallible engine_info(struct engine *engine, struct engine_info **ret);
 void engine_info_free(struct engine_info *info); // takes NULL

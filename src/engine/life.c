@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/life.h"
+#include "sys/process.h"
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { REAP_TIMEOUT_MS = 10000 };
+
+char *life_cgroup(struct engine *e, const char *ns, const char *id, uint64_t instance)
+{
+	char text[STORE_ID_SIZE];
+	store_instance_text(instance, text);
+	return alloc_printf("coracle/%s/%s/%s.%s", store_id(e->store), ns, id, text);
+}
+
+void life_done(struct life *life)
+{
+	store_container_free(life->container);
+	store_task_free(life->task);
+	*life = (struct life){0};
+}
+
+static bool monitor_lives(struct engine *e, const char *ns, const char *id, uint64_t instance)
+{
+	auto_fd int dir = -1;
+	auto_runtime_close struct runtime_task *task = NULL;
+	struct runtime_state state = {0};
+	struct error *error = store_open_state_dir(e->store, ns, id, &dir);
+	if (!error)
+		error = runtime_open(dir, &task);
+	if (!error)
+		error = runtime_state(task, &state);
+	bool lives = !error && state.instance == instance;
+	error_drop(&error); // nobody answers: it doesn't
+	return lives;
+}
+
+static enum life_owner find_owner(struct engine *e, const struct store_task *task)
+{
+	if (!task)
+		return LIFE_NONE;
+	if (monitor_lives(e, task->ns, task->id, task->instance))
+		return LIFE_RUNNING;
+	return process_is_alive(task->owner_pid, task->owner_start) ? LIFE_STARTING : LIFE_DEAD;
+}
+
+fallible life_read(struct engine *e, const char *ns, const char *id, struct life *ret)
+{
+	struct store *store;
+	TRY(engine_store(e, &store));
+	struct life life = {0};
+	struct error *none = store_find_task(store, ns, id, &life.task);
+	if (!error_is(none, ERROR_NOT_FOUND))
+		TRY(none);
+	error_drop(&none); // a container may have no task
+	struct error *error = store_find_container(store, ns, id, &life.container);
+	if (error_is(error, ERROR_NOT_FOUND) && life.task)
+		error_drop(&error); // and a crash may leave a task without its container
+	if (error) {
+		life_done(&life);
+		return error;
+	}
+	life.owner = find_owner(e, life.task);
+	*ret = life;
+	return NULL;
+}
+
+static void warn_of_network(void *context, const char *line)
+{
+	engine_warn(context, "%s", line);
+}
+
+static fallible clean_network(struct engine *e, const struct store_task *task)
+{
+	struct network_paths paths = engine_network_paths(e);
+	struct network_attachment attachment = {
+		.store_id = store_id(e->store),
+		.ns = task->ns,
+		.id = task->id,
+		.instance = task->instance,
+		.netns_fd = -1,
+		.namespace_dies = *task->netns != 0,
+		.warn = warn_of_network,
+		.warn_context = e,
+	};
+	struct error *error = NULL;
+	if (task->cni)
+		error = network_del(&paths, &attachment);
+	if (*task->netns)
+		error = error_join(
+			error, network_namespace_delete(&paths, store_id(e->store), task->netns));
+	return error;
+}
+
+fallible life_clean(struct engine *e, const struct store_task *task, bool passing,
+                    struct store_claim *claim)
+{
+	// An attachment that can't be undone now must not keep the ID: it bears the instance, and
+	// gc tries again.
+	struct error *network = clean_network(e, task);
+	if (network) {
+		engine_warn(e, "container %s: network: %s", task->id, network->message);
+		error_drop(&network);
+	}
+	struct error *error = store_trash_upper(e->store, task->instance);
+	struct error *rows =
+		passing ? store_remove_run(e->store, task->ns, task->id, task->instance)
+			: store_remove_task(e->store, task->ns, task->id, task->instance);
+	error = error_join(error, rows);
+	return error_join(error, store_claim_remove(claim));
+}
+
+fallible life_collect(struct engine *e, const struct life *life, struct store_claim *claim)
+{
+	const struct store_task *task = life->task;
+	engine_debug(e, "container %s: its monitor is gone, collecting", task->id);
+	struct error *error = runtime_reap(store_claim_dirfd(claim),
+	                                   *task->cgroup ? task->cgroup : NULL, REAP_TIMEOUT_MS);
+	if (error) {
+		store_claim_release(claim);
+		return error_prefix(error, "container %s", task->id);
+	}
+	bool passing = !life->container || life->container->life == STORE_PASSING;
+	return life_clean(e, task, passing, claim);
+}
+
+static fallible in_use(struct engine *e, const struct life *life, const char *id)
+{
+	(void)e;
+	struct error *error = error_new(ERROR_EXISTS, "container \"%s\": already exists", id);
+	return life->owner == LIFE_RUNNING
+	               ? error_hint(error,
+	                            "it is running: choose another ID, or "
+	                            "coracle rm -f %s",
+	                            id)
+	               : error_hint(error, "choose another ID, or coracle containers rm %s", id);
+}
+
+fallible life_claim(struct engine *e, const char *id, struct store_claim **ret)
+{
+	struct store *store;
+	TRY(engine_store(e, &store));
+	for (;;) {
+		struct store_claim *claim;
+		TRY(store_claim(store, e->ns, id, STORE_CLAIM_WAIT, &claim));
+		defer(life_done) struct life life = {0};
+		struct error *error = life_read(e, e->ns, id, &life);
+		if (error_is(error, ERROR_NOT_FOUND)) {
+			error_drop(&error); // the ID is free
+			*ret = claim;
+			return NULL;
+		}
+		bool dead = !error && life.owner == LIFE_DEAD;
+		// A kept container keeps its ID, also when its task was lost.
+		if (dead && life.container && life.container->life == STORE_KEPT)
+			dead = false;
+		if (!dead) {
+			if (!error)
+				error = in_use(e, &life, id);
+			store_claim_release(claim);
+			return error;
+		}
+		TRY(life_collect(e, &life, claim));
+	}
+}
+
+static void __attribute__((noreturn)) leave_child(struct engine *e, struct runtime_task *task)
+{
+	// Whoever reads our output must not wait for this.
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int i = 0; i < 3; i++)
+		dup2(null, i);
+	setsid();
+	struct error *error = runtime_release(task);
+	error_drop(&error); // a group that stays busy is gc's
+	// The parent's connections to its databases are not ours.
+	struct store_options o = {.root = e->root, .state = e->state};
+	struct store *store = NULL;
+	error = store_open(&o, &store);
+	if (!error)
+		error = store_empty_trash(store);
+	_exit(error ? 1 : 0);
+}
+
+void life_leave(struct engine *e, struct runtime_task *task)
+{
+	pid_t pid = fork();
+	if (!pid)
+		leave_child(e, task);
+	if (pid < 0) { // no process for it: then we do it
+		struct error *error = runtime_release(task);
+		if (!error)
+			error = store_empty_trash(e->store);
+		error_drop(&error); // gc takes what stays
+		return;
+	}
+	runtime_detach(task); // ours to forget; the child has its own
+}
+
+fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool reap)
+{
+	struct store_claim *claim;
+	TRY(store_claim(e->store, e->ns, id, STORE_CLAIM_WAIT, &claim));
+	defer(life_done) struct life life = {0};
+	struct error *error = life_read(e, e->ns, id, &life);
+	if (error_is(error, ERROR_NOT_FOUND) || (life.task && life.task->instance != instance) ||
+	    (!error && !life.task)) {
+		error_drop(&error); // somebody has removed it, and perhaps begun another life
+		store_claim_release(claim);
+		return NULL;
+	}
+	if (!error && reap)
+		return life_collect(e, &life, claim);
+	if (error) {
+		store_claim_release(claim);
+		return error;
+	}
+	bool passing = !life.container || life.container->life == STORE_PASSING;
+	return life_clean(e, life.task, passing, claim);
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// One life of a container, from its row to the last thing that bears its instance. Making is
+// run.c's; here is the way back, which is the same for the one who waited, for the monitor's
+// cleaner and for whoever finds the owner dead: everything needed stands in the row.
+#pragma once
+#include "engine/private.h"
+#include "runtime/runtime.h"
+
+enum life_owner {
+	LIFE_NONE,     // no task: nothing runs
+	LIFE_STARTING, // the CLI that makes it lives, or cleans after it
+	LIFE_RUNNING,  // its monitor lives
+	LIFE_DEAD,     // there is a task, and nobody who looks after it
+};
+
+struct life {
+	struct store_container *container; // NULL: no row
+	struct store_task *task;           // NULL: no row
+	enum life_owner owner;
+};
+// Reads both rows and asks who lives. NOT_FOUND if there is neither.
+fallible life_read(struct engine *e, const char *ns, const char *id, struct life *ret);
+void life_done(struct life *life);
+
+// "/coracle/<store>/<ns>/<id>.<instance>" without the first slash, the caller's.
+char *life_cgroup(struct engine *e, const char *ns, const char *id, uint64_t instance);
+
+// Removes what stands outside of the process for this task: attachments, network namespace, rows,
+// writable layer, state folder; in the order of which a crash leaves what the next can find.
+// Group and mount namespace must be gone or going (runtime_reap(), runtime_release()). With
+// `claim`, which is taken over. A kept container loses its task only.
+fallible life_clean(struct engine *e, const struct store_task *task, bool passing,
+                    struct store_claim *claim);
+// Collects a dead life: what still runs of it is killed. Takes the claim over.
+fallible life_collect(struct engine *e, const struct life *life, struct store_claim *claim);
+// Claims `id` after collecting what is dead there; EXISTS if the ID is in use, alive or kept.
+fallible life_claim(struct engine *e, const char *id, struct store_claim **ret);
+// Deletes what was renamed away in a child that nobody waits for and that holds none of our
+// streams; `task` (may be NULL, taken over) is released there first.
+void life_leave(struct engine *e, struct runtime_task *task);
+// After the end of a process that this life's maker waited for: cleans if the rows still are of
+// this instance (somebody else may have removed it meanwhile).
+fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool reap);

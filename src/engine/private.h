@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of engine/ share. Outsiders include engine/engine.h.
+#pragma once
+#include "engine/engine.h"
+#include "network/network.h"
+#include "oci/image.h"
+#include "oci/platform.h"
+#include "snapshot/snapshot.h"
+#include "store/store.h"
+#include "sys/fd.h"
+#include "transfer/client.h"
+
+struct engine {
+	char *root, *state, *ns, *snapshotter; // NULL: the default of the room that it is for
+	char *cni_conf_dir;
+	struct strings cni_plugin_dirs;
+	struct engine_sink sink;
+	struct store *store; // opened by the first that needs it
+};
+
+fallible engine_store(struct engine *e, struct store **ret); // borrowed
+void engine_warn(const struct engine *e, const char *format, ...) PRINTF(2, 3);
+void engine_debug(const struct engine *e, const char *format, ...) PRINTF(2, 3);
+void engine_progress(const struct engine *e, const struct engine_progress *progress);
+// `snapshotter` NULL: the engine's.
+fallible engine_snapshots(struct engine *e, const char *snapshotter, struct snapshots **ret);
+// The worker with the engine's sinks. *ret_program holds the path; both live in the caller.
+fallible engine_transfer(struct engine *e, struct transfer *ret, char **ret_program);
+struct network_paths engine_network_paths(const struct engine *e);
+// The path of one of our own programs; the caller's.
+fallible engine_program(const char *name, char **ret);
+
+// --- labels.c
+
+struct label_list { // for requests: KEY=VALUE texts split; owns its items
+	struct store_label *items;
+	size_t n, capacity;
+};
+// "KEY=VALUE"; "KEY" alone is KEY=true if `bare` (containers), INVALID otherwise.
+fallible labels_parse(const char *const *texts, size_t n, bool bare, struct label_list *ret);
+void labels_set(struct label_list *l, const char *key, const char *value); // replaces
+void labels_done(struct label_list *l);
+#define auto_labels defer(labels_done)
+static inline struct store_labels labels_view(const struct label_list *l)
+{
+	return (struct store_labels){.items = l->items, .n = l->n};
+}
+void labels_copy(const struct store_labels *from, struct engine_labels *ret);
+// Changes labels of an object; *ret (may be NULL) gets all of them afterwards.
+fallible engine_set_labels(struct engine *e, enum store_kind kind, const char *snapshotter,
+                           const char *name, const char *const *labels, size_t n_labels,
+                           bool replace_all, const struct store_labels *current,
+                           struct engine_labels *ret);
+
+// --- find.c
+
+// What a name typed by a user means: the image of exactly that name, else of the completed one.
+// NOT_FOUND: `image "x": not found`, with a hint.
+fallible engine_find_image(struct engine *e, const char *typed, struct store_image **ret);
+void engine_host_platform(struct oci_platform *ret);
+// The manifest to run: the best for `platform` (NULL: the host's; Windows if there is nothing
+// else). An image that is a single manifest is taken as it is, as ctr does. Borrowed from `image`.
+fallible engine_choose_manifest(const struct store_image *image, const char *platform,
+                                const struct store_manifest **ret);
+
+// --- unpack.c
+
+// A manifest whose layers are to be unpacked: opens blob i, at its beginning.
+typedef fallible open_layer(void *context, const struct store_manifest *m, size_t i, int *ret_fd);
+
+struct unpacking; // layers of one session that were unpacked or found
+fallible unpacking_begin(struct engine *e, struct store_session *session, const char *snapshotter,
+                         struct unpacking **ret);
+void unpacking_free(struct unpacking *u); // takes NULL
+// Unpacks the layers of `m` that neither the store nor this unpacking has.
+fallible unpacking_add(struct unpacking *u, const struct store_manifest *m, open_layer *open,
+                       void *context);
+// For store_publish(): new snapshots and those that were found. Borrowed.
+void unpacking_result(struct unpacking *u, struct store_publication *p);
+
+// --- snapshots.c
+
+// Unpacks a manifest whose blobs the store has, unless its snapshots are there.
+fallible engine_ensure_unpacked(struct engine *e, const char *snapshotter,
+                                const struct store_manifest *m);
+
+static inline void unpacking_cleanup_(struct unpacking **u)
+{
+	unpacking_free(*u);
+}

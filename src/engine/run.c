@@ -1,0 +1,596 @@
+// SPDX-License-Identifier: Apache-2.0
+// `run`: from a request to an exit code. The steps of docs/flow.md, in their order; each makes
+// what undo() or life_clean() takes back. Rows come before what they name.
+#include "engine/life.h"
+#include "engine/run.h"
+#include "engine/spec.h"
+#include "json/json.h"
+#include "oci/names.h"
+#include "sys/path.h"
+#include "sys/process.h"
+#include "sys/publish.h"
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+static void image_cleanup(struct store_image **image)
+{
+	store_image_free(*image);
+}
+
+void run_done(struct run *run)
+{
+	store_image_free(run->image);
+	oci_spec_free(run->spec);
+	snapshot_layers_free(run->layers);
+	snapshot_active_free(run->active);
+	snapshots_close(run->snapshots);
+	network_config_free(run->network);
+	network_result_free(run->attached);
+	free(run->cgroup);
+	free(run->spec_text);
+	free(run->resolv_conf);
+	free(run->hosts);
+	free(run->config_dir);
+	labels_done(&run->labels);
+	fd_cleanup_(&run->dirfd);
+	fd_cleanup_(&run->upper);
+	fd_cleanup_(&run->work);
+	fd_cleanup_(&run->netns_fd);
+}
+
+// --- What it is to be
+
+static fallible check_request(const struct run *run)
+{
+	const struct engine_run *r = run->request;
+	if (!r->id || !*r->id)
+		return error_new(ERROR_USAGE, "container id must be provided");
+	TRY_AS(store_check_id(r->id), "create container failed validation: container.ID");
+	if (!r->config && (!r->image || !*r->image))
+		return error_new(ERROR_USAGE, "image ref must be provided");
+	if (r->config && r->image)
+		return error_new(ERROR_USAGE,
+				 "with spec config file, only container id should be provided");
+	return NULL;
+}
+
+static fallible find_image(struct run *run, const char *name)
+{
+	TRY(engine_find_image(run->engine, name, &run->image));
+	TRY(engine_choose_manifest(run->image, run->request->platform, &run->manifest));
+	if (text_starts(run->manifest->platform, "windows"))
+		return error_new(ERROR_UNSUPPORTED,
+				 "image \"%s\": Windows images do not run yet (platform %s)",
+				 run->image->name, run->manifest->platform);
+	TRY(engine_snapshots(run->engine, run->snapshotter, &run->snapshots));
+	TRY(engine_ensure_unpacked(run->engine, run->snapshotter, run->manifest));
+	return snapshots_open_layers(run->snapshots, run->manifest->chain_id, &run->layers);
+}
+
+static fallible open_folder(struct run *run, const char *path)
+{
+	struct error *e = path_open_dir(path, &run->dirfd);
+	if (e)
+		return error_prefix(e, "invalid rootfs");
+	return NULL;
+}
+
+static fallible read_config(struct run *run)
+{
+	const char *path = run->request->config;
+	auto_free char *text = NULL;
+	size_t size;
+	struct error *e = file_read(AT_FDCWD, path, OCI_SPEC_SIZE_LIMIT, &text, &size);
+	TRY_AS(e, "cannot load spec config file");
+	e = oci_spec_parse(text, size, &run->spec);
+	if (e)
+		return error_hint(error_prefix(e, "decoding spec config file failed, current "
+						  "supported OCI runtime-spec : v" OCI_SPEC_VERSION),
+				  "coracle spec IMAGE ID > config.json writes one that works");
+	if (run->spec->windows.present && !run->spec->linux_.present)
+		return error_new(ERROR_UNSUPPORTED,
+				 "%s: Windows containers do not run yet", path);
+	// Ours: `coracle spec` says which image it was made of.
+	const struct oci_pairs *notes = &run->spec->annotations;
+	const char *image = oci_pairs_value(notes, ANNOTATION_IMAGE);
+	run->cni |= text_equal(oci_pairs_value(notes, ANNOTATION_CNI), "true");
+	if (image) {
+		if (!run->snapshotter)
+			run->snapshotter = oci_pairs_value(notes, ANNOTATION_SNAPSHOTTER);
+		return find_image(run, image);
+	}
+	const char *root = run->spec->root.path;
+	if (!root || !*root)
+		return error_hint(error_new(ERROR_INVALID, "%s: root.path is missing", path),
+				  "coracle spec IMAGE ID > config.json writes one that works");
+	const char *slash = strrchr(path, '/');
+	// A relative root lies beside its config.json (runtime-spec, bundle.md).
+	auto_free char *beside =
+		*root == '/' || !slash
+			? alloc_string(root)
+			: alloc_printf("%.*s/%s", (int)(slash - path), path, root);
+	return open_folder(run, beside);
+}
+
+static fallible read_root_file(void *context, const char *name, char **ret)
+{
+	const struct run *run = context;
+	struct root_files root = {.dirfd = run->dirfd};
+	if (run->layers) {
+		root.layers = run->layers->fds;
+		root.n_layers = run->layers->n;
+	}
+	return root_file_read(&root, "etc", name, ret);
+}
+
+static fallible make_spec(struct run *run)
+{
+	const struct engine_run *r = run->request;
+	if (r->config)
+		return read_config(run);
+	auto_arena struct arena *arena = arena_new();
+	struct spec_request request = *r->spec;
+	struct oci_image_config config;
+	if (request.rootfs) {
+		TRY(open_folder(run, r->image));
+		auto_free char *absolute = NULL;
+		TRY(path_of_fd(run->dirfd, &absolute));
+		request.rootfs = arena_string(arena, absolute);
+	} else {
+		TRY(find_image(run, r->image));
+		TRY_AS(oci_config_read(run->manifest->config, strlen(run->manifest->config), arena,
+				       &config),
+		       "image \"%s\"", run->image->name);
+		request.image = &config;
+	}
+	request.ns = run->engine->ns;
+	request.id = r->id;
+	request.read_file = read_root_file;
+	request.read_file_context = run;
+	return spec_make(&request, &run->spec);
+}
+
+fallible run_resolve(struct run *run)
+{
+	TRY(check_request(run));
+	struct store *store;
+	TRY(engine_store(run->engine, &store));
+	run->cni = run->request->cni;
+	run->snapshotter = run->request->snapshotter;
+	TRY(make_spec(run));
+	if (!run->cni)
+		return NULL;
+	struct oci_spec *spec = run->spec;
+	const struct oci_namespace *net = oci_spec_namespace(spec, OCI_NAMESPACE_NETWORK);
+	if (!net && !run->request->config)
+		return error_hint(error_new(ERROR_INVALID,
+					    "--net-host and --cni can't be used together"),
+				  "leave one of them away");
+	if (!net)
+		oci_spec_set_namespace(spec, OCI_NAMESPACE_NETWORK, NULL);
+	struct network_paths paths = engine_network_paths(run->engine);
+	struct error *e = network_config_load(&paths, &run->network);
+	return error_is(e, ERROR_NOT_FOUND)
+		       ? error_hint(e, "coracle's install.sh writes one; or copy a CNI "
+				       "configuration into that folder (docs/network.md)")
+		       : e;
+}
+
+// --- The rows
+
+static fallible container_labels(struct run *run)
+{
+	if (run->image) {
+		auto_arena struct arena *arena = arena_new();
+		struct oci_image_config config;
+		TRY(oci_config_read(run->manifest->config, strlen(run->manifest->config), arena,
+				    &config));
+		for (size_t i = 0; i < config.labels.n; i++)
+			labels_set(&run->labels, config.labels.items[i].key,
+				   config.labels.items[i].value);
+		labels_set(&run->labels, "io.containerd.image.config.stop-signal",
+			   *config.stop_signal ? config.stop_signal : "SIGTERM");
+	}
+	return labels_parse(run->request->labels, run->request->n_labels, true, &run->labels);
+}
+
+static fallible put_rows(struct run *run)
+{
+	struct store *store = run->engine->store;
+	const struct engine_run *r = run->request;
+	TRY(container_labels(run));
+	struct store_extension cni = {
+		.key = "ctr.cni-containerd.metadata",
+		.type_url = "github.com/containerd/containerd/v2/cmd/ctr/commands/NetworkMetaData",
+		.value = "{\"EnableCni\":true}",
+	};
+	struct store_container row = {
+		.ns = run->engine->ns,
+		.id = r->id,
+		.instance = run->instance,
+		.life = r->remove ? STORE_PASSING : STORE_KEPT,
+		.image = run->image ? run->image->name : "",
+		.image_digest = run->image ? run->image->target.digest : "",
+		.snapshotter = run->snapshots ? snapshots_name(run->snapshots) : "",
+		.snapshot_key = run->snapshots ? r->id : "",
+		.runtime = r->runtime ? r->runtime : "io.containerd.runc.v2",
+		.runtime_options = "containerd.runc.v1.Options",
+		.sandbox = "",
+		.spec = run->spec_text,
+		.labels = labels_view(&run->labels),
+		.extensions = &cni,
+		.n_extensions = run->cni ? 1 : 0,
+	};
+	TRY(process_start_time(getpid(), &run->task.owner_start));
+	run->task.owner_pid = getpid();
+	run->task.upper = r->remove && run->layers && !snapshots_copies(run->snapshots);
+	if (r->remove)
+		return store_put_run(store, run->claim, &row, &run->task);
+	TRY(store_put_container(store, run->claim, &row));
+	run->has_rows = true;
+	return store_put_task(store, run->claim, &run->task);
+}
+
+static void name_everything(struct run *run)
+{
+	const struct engine_run *r = run->request;
+	run->instance = random_u64();
+	run->cgroup = r->cgroup && *r->cgroup
+			      ? alloc_string(r->cgroup + strspn(r->cgroup, "/"))
+			      : life_cgroup(run->engine, run->engine->ns, r->id, run->instance);
+	const struct oci_namespace *net = oci_spec_namespace(run->spec, OCI_NAMESPACE_NETWORK);
+	bool own_netns = run->cni && net && !net->path;
+	if (own_netns)
+		random_guid(run->guid);
+	run->task = (struct store_task){
+		.ns = run->engine->ns,
+		.id = r->id,
+		.instance = run->instance,
+		.netns = run->guid,
+		.cni = run->cni,
+		.network_id = "",
+		.cgroup = run->cgroup,
+		.snapshotter = run->snapshots ? snapshots_name(run->snapshots) : "",
+		.layers = run->manifest ? run->manifest->chain_id : "",
+		.log_uri = "",
+	};
+}
+
+// --- What stands outside of the process
+
+static fallible make_root(struct run *run)
+{
+	if (!run->layers)
+		return NULL;
+	if (run->task.upper) {
+		int like = run->layers->n ? run->layers->fds[0] : -1;
+		return store_make_upper(run->engine->store, run->instance, like, &run->upper,
+					&run->work);
+	}
+	TRY(snapshots_prepare(run->snapshots, run->request->id, run->manifest->chain_id,
+			      &(struct store_labels){0}, NULL));
+	run->has_snapshot = true;
+	return snapshots_open_active(run->snapshots, run->request->id, &run->active);
+}
+
+static void warn_line(void *context, const char *line)
+{
+	engine_warn(context, "%s", line);
+}
+
+static void debug_step(void *context, const char *step)
+{
+	engine_debug(context, "%s", step);
+}
+
+static fallible attach_network(struct run *run)
+{
+	struct engine *e = run->engine;
+	if (!run->cni)
+		return NULL;
+	struct network_paths paths = engine_network_paths(e);
+	auto_free char *path = NULL;
+	if (*run->guid) {
+		TRY(network_namespace_create(&paths, store_id(e->store), run->guid,
+					     &run->netns_fd));
+		path = network_namespace_path(&paths, run->guid);
+	} else {
+		const struct oci_namespace *net =
+			oci_spec_namespace(run->spec, OCI_NAMESPACE_NETWORK);
+		TRY(network_namespace_open(&paths, net->path, &run->netns_fd));
+		path = alloc_string(net->path);
+	}
+	struct network_attachment attachment = {
+		.store_id = store_id(e->store),
+		.ns = e->ns,
+		.id = run->request->id,
+		.instance = run->instance,
+		.netns_path = path,
+		.netns_fd = run->netns_fd,
+		.warn = warn_line,
+		.warn_context = e,
+	};
+	TRY(network_add(&paths, run->network, &attachment, &run->attached));
+	engine_debug(e, "network %s: attached", network_config_name(run->network));
+	auto_free char *warning = NULL;
+	TRY(network_resolv_conf(&paths, run->attached, &run->resolv_conf, &warning));
+	if (warning)
+		engine_warn(e, "%s", warning);
+	run->hosts = network_hosts(run->attached,
+				   run->spec->hostname ? run->spec->hostname : run->request->id);
+	return NULL;
+}
+
+static struct runtime_root root_of(const struct run *run)
+{
+	struct runtime_root root = {.upper = -1, .work = -1, .dirfd = -1};
+	if (!run->layers) {
+		root.kind = RUNTIME_ROOT_DIRECTORY;
+		root.dirfd = run->dirfd;
+	} else if (!run->active) {
+		root = (struct runtime_root){
+			.kind = RUNTIME_ROOT_OVERLAY,
+			.lowers = run->layers->fds,
+			.n_lowers = run->layers->n,
+			.upper = run->upper,
+			.work = run->work,
+			.is_volatile = true,
+			.dirfd = -1,
+		};
+	} else if (run->active->lower->n) {
+		root = (struct runtime_root){
+			.kind = RUNTIME_ROOT_OVERLAY,
+			.lowers = run->active->lower->fds,
+			.n_lowers = run->active->lower->n,
+			.upper = run->active->fs,
+			.work = run->active->work,
+			.dirfd = -1,
+		};
+	} else {
+		root.kind = RUNTIME_ROOT_DIRECTORY;
+		root.dirfd = run->active->fs;
+	}
+	return root;
+}
+
+// ctr's default spec says cpu.shares and device rules; a limit beyond them was asked for.
+static bool asks_for_limits(const struct oci_spec *spec)
+{
+	const struct oci_resources *r = &spec->linux_.resources;
+	return r->memory.limit.set || r->memory.reservation.set || r->memory.swap.set ||
+	       r->cpu.quota.set || r->cpu.period.set || r->cpu.cpus || r->cpu.mems ||
+	       (r->cpu.shares.set && r->cpu.shares.value != 1024) || r->pids_limit.set ||
+	       r->unified.n;
+}
+
+static fallible write_pid_file(const char *path, pid_t pid)
+{
+	auto_free char *text = alloc_printf("%d", (int)pid);
+	const char *slash = strrchr(path, '/');
+	auto_fd int dir = -1;
+	auto_free char *folder =
+		slash ? alloc_bytes(path, (size_t)(slash - path) + (slash == path)) : NULL;
+	TRY_AS(path_open_dir(folder ? folder : ".", &dir), "pid file %s", path);
+	TRY_AS(publish_bytes(dir, slash ? slash + 1 : path, text, strlen(text), 0644,
+			     PUBLISH_REPLACE),
+	       "pid file %s", path);
+	return NULL;
+}
+
+static fallible start_process(struct run *run)
+{
+	struct engine *e = run->engine;
+	const struct engine_run *r = run->request;
+	auto_free char *shim = NULL, *self = NULL;
+	TRY(engine_program("coracle-shim", &shim));
+	auto_fd int self_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	TRY(path_of_fd(self_fd, &self));
+	char instance[STORE_ID_SIZE];
+	store_instance_text(run->instance, instance);
+	const char *const cleaner[] = {
+		self,	     "--root", store_root(e->store), "--state", store_state(e->store), "-n",
+		e->ns, "__clean", r->id, instance, NULL};
+	struct runtime_file files[2];
+	size_t n_files = 0;
+	if (run->resolv_conf)
+		files[n_files++] = (struct runtime_file){
+			"/etc/resolv.conf", run->resolv_conf, strlen(run->resolv_conf), 0644, true};
+	if (run->hosts)
+		files[n_files++] = (struct runtime_file){"/etc/hosts", run->hosts,
+							 strlen(run->hosts), 0644, true};
+	struct runtime_request request = {
+		.spec = run->spec,
+		.root = root_of(run),
+		.ns = e->ns,
+		.id = r->id,
+		.instance = run->instance,
+		.state_dirfd = store_claim_dirfd(run->claim),
+		.cgroup = run->cgroup,
+		.limits_required = asks_for_limits(run->spec),
+		.netns_fd = run->netns_fd,
+		.files = files,
+		.n_files = n_files,
+		.stdio = {r->null_io ? -1 : r->stdio[0], r->null_io ? -1 : r->stdio[1],
+			  r->null_io ? -1 : r->stdio[2]},
+		.shim_program = shim,
+		.cleaner = cleaner,
+		.no_pivot = r->no_pivot,
+		.warn = warn_line,
+		.step = debug_step,
+		.context = e,
+	};
+	if (!r->pid_file)
+		return runtime_run(&request, &run->process);
+	TRY(runtime_create(&request, &run->process));
+	TRY(write_pid_file(r->pid_file, runtime_task_pid(run->process)));
+	return runtime_start(run->process);
+}
+
+// --- Signals: blocked from the beginning, so that none is lost between here and the program.
+
+static fallible catch_signals(int *ret_signalfd, sigset_t *ret_old)
+{
+	// Not: what is ours alone (CHLD), what means nothing to forward (URG), what errors raise,
+	// and what stops us on a terminal.
+	static const int left[] = {SIGCHLD, SIGURG, SIGPIPE, SIGSEGV, SIGBUS, SIGFPE,
+				   SIGILL,  SIGTRAP, SIGABRT, SIGTSTP, SIGTTIN, SIGTTOU};
+	sigset_t set;
+	sigfillset(&set);
+	for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++)
+		sigdelset(&set, left[i]);
+	if (sigprocmask(SIG_BLOCK, &set, ret_old) < 0)
+		FAIL_ERRNO("block signals");
+	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		FAIL_ERRNO("signalfd");
+	*ret_signalfd = fd;
+	return NULL;
+}
+
+// Before the program runs a signal is for us: give up and undo.
+static fallible check_interrupted(int signalfd)
+{
+	struct signalfd_siginfo info;
+	while (read(signalfd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		int signal = (int)info.ssi_signo;
+		if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT)
+			return error_new(ERROR_SYSTEM, "interrupted by %s",
+					 oci_signal_name(signal));
+	}
+	return NULL;
+}
+
+// --- The whole
+
+static fallible make_everything(struct run *run)
+{
+	TRY(make_root(run));
+	TRY(check_interrupted(run->signalfd));
+	TRY(attach_network(run));
+	TRY(check_interrupted(run->signalfd));
+	return start_process(run);
+}
+
+// Back to nothing, after a failure at any step behind the claim.
+static fallible undo(struct run *run)
+{
+	struct engine *e = run->engine;
+	struct error *error = runtime_release(run->process);
+	run->process = NULL;
+	bool kept = !run->request->remove;
+	if (run->has_snapshot)
+		error = error_join(error, snapshots_remove(run->snapshots, run->request->id));
+	if (kept && run->has_rows)
+		error = error_join(error, store_remove_container(e->store, e->ns, run->request->id,
+								 run->instance));
+	if (run->has_rows)
+		error = error_join(error, life_clean(e, &run->task, !kept, run->claim));
+	else
+		error = error_join(error, store_claim_remove(run->claim));
+	run->claim = NULL;
+	return error_join(error, store_empty_trash(e->store));
+}
+
+static fallible start(struct run *run)
+{
+	name_everything(run);
+	auto_json struct json *document = oci_spec_to_json(run->spec);
+	run->spec_text = json_to_text(document, 0, JSON_PLAIN);
+	TRY(life_claim(run->engine, run->request->id, &run->claim));
+	struct error *error = put_rows(run);
+	if (!error) {
+		run->has_rows = true;
+		error = make_everything(run);
+	}
+	if (!error) {
+		store_claim_release(run->claim);
+		run->claim = NULL;
+		return NULL;
+	}
+	struct error *second = undo(run);
+	if (second) // the first error is the user's; what stays is gc's
+		engine_warn(run->engine, "clean-up: %s", second->message);
+	error_free(second);
+	return error;
+}
+
+static fallible wait_and_clean(struct run *run, int *ret_exit_code)
+{
+	struct engine *e = run->engine;
+	int code = 137; // what a killed init would have given
+	struct error *lost = runtime_wait(run->process, run->signalfd, &code);
+	if (lost) {
+		engine_warn(e, "container %s: its monitor was killed, and the container with it",
+			    run->request->id);
+		error_drop(&lost);
+		runtime_close(run->process);
+		run->process = NULL;
+		TRY(life_finish(e, run->request->id, run->instance, true));
+	} else {
+		TRY(life_finish(e, run->request->id, run->instance, false));
+	}
+	if (run->has_snapshot && run->request->remove)
+		TRY(snapshots_remove(run->snapshots, run->request->id));
+	life_leave(e, run->process);
+	run->process = NULL;
+	*ret_exit_code = code;
+	return NULL;
+}
+
+fallible engine_run(struct engine *engine, const struct engine_run *request, int *ret_exit_code)
+{
+	int signals = -1;
+	sigset_t old;
+	TRY(catch_signals(&signals, &old));
+	auto_fd int signalfd = signals;
+	struct error *error;
+	for (int tries = 0;; tries++) {
+		defer(run_done) struct run run = RUN_OF(engine, request);
+		run.signalfd = signalfd;
+		error = run_resolve(&run);
+		if (!error)
+			error = start(&run);
+		// A gc took the layers between our look and our row: once more, from the image.
+		if (error_is(error, ERROR_NOT_FOUND) && run.claimed_once && !run.has_rows &&
+		    tries < 3) {
+			error_drop(&error);
+			continue;
+		}
+		if (!error)
+			error = wait_and_clean(&run, ret_exit_code);
+		break;
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return error;
+}
+
+fallible engine_spec(struct engine *engine, const struct engine_run *request, char **ret)
+{
+	defer(run_done) struct run run = RUN_OF(engine, request);
+	struct engine_run without = *request;
+	without.cni = false; // the configuration isn't needed to write its wish down
+	run.request = &without;
+	TRY(run_resolve(&run));
+	struct oci_spec *spec = run.spec;
+	if (run.image) {
+		oci_spec_set_pair(spec, &spec->annotations, ANNOTATION_IMAGE, run.image->name);
+		oci_spec_set_pair(spec, &spec->annotations, ANNOTATION_SNAPSHOTTER,
+				  snapshots_name(run.snapshots));
+	}
+	if (request->cni)
+		oci_spec_set_pair(spec, &spec->annotations, ANNOTATION_CNI, "true");
+	auto_json struct json *document = oci_spec_to_json(spec);
+	*ret = json_to_text(document, 4, JSON_ESCAPE_HTML);
+	return NULL;
+}
+
+fallible engine_clean_up(struct engine *engine, const char *id, uint64_t instance)
+{
+	struct store *store;
+	TRY(engine_store(engine, &store));
+	TRY(life_finish(engine, id, instance, true));
+	return store_empty_trash(store);
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/life.h"
+#include "sys/lock.h"
 #include "sys/process.h"
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -111,6 +112,25 @@ fallible life_clean(struct engine *e, const struct store_task *task, bool passin
 	return error_join(error, store_claim_remove(claim));
 }
 
+static bool is_passing(const struct life *life)
+{
+	return !life->container || life->container->life == STORE_PASSING;
+}
+
+// A passing container stands on a snapshot of its own where its snapshotter copies.
+static fallible remove_passing_snapshot(struct engine *e, const struct life *life)
+{
+	const struct store_container *c = life->container;
+	if (!c || !is_passing(life) || !*c->snapshot_key || life->task->upper)
+		return NULL;
+	auto_snapshots struct snapshots *snapshots = NULL;
+	TRY(engine_snapshots(e, c->snapshotter, &snapshots));
+	struct error *error = snapshots_remove(snapshots, c->snapshot_key);
+	if (error_is(error, ERROR_NOT_FOUND))
+		error_drop(&error); // it had not come so far
+	return error;
+}
+
 fallible life_collect(struct engine *e, const struct life *life, struct store_claim *claim)
 {
 	const struct store_task *task = life->task;
@@ -121,8 +141,8 @@ fallible life_collect(struct engine *e, const struct life *life, struct store_cl
 		store_claim_release(claim);
 		return error_prefix(error, "container %s", task->id);
 	}
-	bool passing = !life->container || life->container->life == STORE_PASSING;
-	return life_clean(e, task, passing, claim);
+	return error_join(remove_passing_snapshot(e, life),
+	                  life_clean(e, task, is_passing(life), claim));
 }
 
 static fallible in_use(struct engine *e, const struct life *life, const char *id)
@@ -204,18 +224,34 @@ fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool r
 	TRY(store_claim(e->store, e->ns, id, STORE_CLAIM_WAIT, &claim));
 	defer(life_done) struct life life = {0};
 	struct error *error = life_read(e, e->ns, id, &life);
-	if (error_is(error, ERROR_NOT_FOUND) || (life.task && life.task->instance != instance) ||
-	    (!error && !life.task)) {
-		error_drop(&error); // somebody has removed it, and perhaps begun another life
-		store_claim_release(claim);
-		return NULL;
+	if (error_is(error, ERROR_NOT_FOUND) || (!error && !life.task)) {
+		error_drop(&error); // somebody has removed it
+		return store_claim_remove(claim);
 	}
-	if (!error && reap)
-		return life_collect(e, &life, claim);
-	if (error) {
+	if (error || life.task->instance != instance) { // …and begun another life
 		store_claim_release(claim);
 		return error;
 	}
-	bool passing = !life.container || life.container->life == STORE_PASSING;
-	return life_clean(e, life.task, passing, claim);
+	if (reap)
+		return life_collect(e, &life, claim);
+	return error_join(remove_passing_snapshot(e, &life),
+	                  life_clean(e, life.task, is_passing(&life), claim));
+}
+
+fallible life_await_monitor(int state_dirfd)
+{
+	auto_runtime_close struct runtime_task *task = NULL;
+	struct error *error = runtime_open(state_dirfd, &task);
+	int code;
+	if (!error)
+		error = runtime_wait(task, -1, &code);
+	if (error_is(error, ERROR_NOT_FOUND))
+		error_drop(&error); // it is gone
+	TRY(error);
+	// The answer came from the living monitor; its lock is what the reaper asks for.
+	auto_fd int lock = openat(state_dirfd, "monitor.lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (lock < 0)
+		return NULL;
+	TRY(lock_take(lock, LOCK_EXCLUSIVE));
+	return lock_release(lock);
 }

@@ -41,3 +41,5 @@ void life_leave(struct engine *e, struct runtime_task *task);
 // After the end of a process that this life's maker waited for: cleans if the rows still are of
 // this instance (somebody else may have removed it meanwhile).
 fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool reap);
+// Waits until the monitor of a killed container is gone (its lock is free).
+fallible life_await_monitor(int state_dirfd);

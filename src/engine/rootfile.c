@@ -11,18 +11,18 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-static fallible read_regular(int fd, const char *path, char **ret)
+static fallible read_regular(int fd, const char *path, char **ret, size_t *ret_size)
 {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		FAIL_ERRNO("stat %s", path);
 	if (!S_ISREG(st.st_mode))
 		return error_new(ERROR_INVALID, "%s of the image: not a regular file", path);
-	TRY_AS(fd_read_to_end(fd, ROOT_FILE_LIMIT, ret, NULL), "%s of the image", path);
+	TRY_AS(fd_read_to_end(fd, ROOT_FILE_LIMIT, ret, ret_size), "%s of the image", path);
 	return NULL;
 }
 
-static fallible read_in(int rootfd, const char *path, char **ret)
+static fallible read_in(int rootfd, const char *path, char **ret, size_t *ret_size)
 {
 	auto_fd int fd = -1;
 	struct error *e = path_open_in_root(rootfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd);
@@ -32,7 +32,7 @@ static fallible read_in(int rootfd, const char *path, char **ret)
 		return NULL;
 	}
 	TRY(e);
-	return read_regular(fd, path, ret);
+	return read_regular(fd, path, ret, ret_size);
 }
 
 enum found { FOUND, NOWHERE, ODD };
@@ -58,21 +58,22 @@ static enum found look(int layer, const char *dir, const char *name, int *ret_fd
 	return getxattr(mark, "trusted.overlay.opaque", value, sizeof(value)) < 0 ? NOWHERE : ODD;
 }
 
-static fallible read_merged(const struct root_files *root, const char *path, char **ret)
+static fallible read_merged(const struct root_files *root, const char *path, char **ret,
+                            size_t *ret_size)
 {
 	struct mount_overlay overlay = {
 		.lowers = root->layers, .n_lowers = root->n_layers, .upper = -1, .work = -1};
 	auto_fd int mount = -1;
 	TRY(mount_make_overlay(&overlay, &mount));
-	return read_in(mount, path, ret);
+	return read_in(mount, path, ret, ret_size);
 }
 
 fallible root_file_read(const struct root_files *root, const char *dir, const char *name,
-                        char **ret)
+                        char **ret, size_t *ret_size)
 {
 	auto_free char *path = alloc_printf("%s/%s", dir, name);
 	if (root->dirfd >= 0)
-		return read_in(root->dirfd, path, ret);
+		return read_in(root->dirfd, path, ret, ret_size);
 	for (size_t i = 0; i < root->n_layers; i++) {
 		auto_fd int fd = -1;
 		enum found found = look(root->layers[i], dir, name, &fd);
@@ -80,8 +81,8 @@ fallible root_file_read(const struct root_files *root, const char *dir, const ch
 			continue;
 		struct stat st;
 		if (found == FOUND && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-			return read_regular(fd, path, ret);
-		return read_merged(root, path, ret);
+			return read_regular(fd, path, ret, ret_size);
+		return read_merged(root, path, ret, ret_size);
 	}
 	*ret = NULL;
 	return NULL;

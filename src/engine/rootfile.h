@@ -13,6 +13,7 @@ struct root_files {
 };
 
 // Reads DIR/NAME ("etc", "passwd") as a process in that root would see it. *ret is NULL if there is
-// no such file, else the caller's. Errors: INVALID (not a regular file), LIMIT, SYSTEM.
+// no such file, else the caller's, with a zero behind its bytes. Errors: INVALID (not a regular
+// file), LIMIT, SYSTEM.
 fallible root_file_read(const struct root_files *root, const char *dir, const char *name,
-                        char **ret);
+                        char **ret, size_t *ret_size);

@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // `run`: from a request to an exit code. The steps of docs/flow.md, in their order; each makes
 // what undo() or life_clean() takes back. Rows come before what they name.
-#include "engine/life.h"
 #include "engine/run.h"
+#include "engine/life.h"
 #include "engine/spec.h"
-#include "json/json.h"
 #include "oci/names.h"
 #include "sys/path.h"
 #include "sys/process.h"
 #include "sys/publish.h"
+#include "json/json.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
-
-static void image_cleanup(struct store_image **image)
-{
-	store_image_free(*image);
-}
 
 void run_done(struct run *run)
 {
@@ -53,7 +48,7 @@ static fallible check_request(const struct run *run)
 		return error_new(ERROR_USAGE, "image ref must be provided");
 	if (r->config && r->image)
 		return error_new(ERROR_USAGE,
-				 "with spec config file, only container id should be provided");
+		                 "with spec config file, only container id should be provided");
 	return NULL;
 }
 
@@ -63,8 +58,8 @@ static fallible find_image(struct run *run, const char *name)
 	TRY(engine_choose_manifest(run->image, run->request->platform, &run->manifest));
 	if (text_starts(run->manifest->platform, "windows"))
 		return error_new(ERROR_UNSUPPORTED,
-				 "image \"%s\": Windows images do not run yet (platform %s)",
-				 run->image->name, run->manifest->platform);
+		                 "image \"%s\": Windows images do not run yet (platform %s)",
+		                 run->image->name, run->manifest->platform);
 	TRY(engine_snapshots(run->engine, run->snapshotter, &run->snapshots));
 	TRY(engine_ensure_unpacked(run->engine, run->snapshotter, run->manifest));
 	return snapshots_open_layers(run->snapshots, run->manifest->chain_id, &run->layers);
@@ -87,12 +82,13 @@ static fallible read_config(struct run *run)
 	TRY_AS(e, "cannot load spec config file");
 	e = oci_spec_parse(text, size, &run->spec);
 	if (e)
-		return error_hint(error_prefix(e, "decoding spec config file failed, current "
-						  "supported OCI runtime-spec : v" OCI_SPEC_VERSION),
-				  "coracle spec IMAGE ID > config.json writes one that works");
+		return error_hint(error_prefix(e,
+		                               "decoding spec config file failed, current "
+		                               "supported OCI runtime-spec : v" OCI_SPEC_VERSION),
+		                  "coracle spec IMAGE ID > config.json writes one that works");
+	spec_recognise_seccomp(run->spec);
 	if (run->spec->windows.present && !run->spec->linux_.present)
-		return error_new(ERROR_UNSUPPORTED,
-				 "%s: Windows containers do not run yet", path);
+		return error_new(ERROR_UNSUPPORTED, "%s: Windows containers do not run yet", path);
 	// Ours: `coracle spec` says which image it was made of.
 	const struct oci_pairs *notes = &run->spec->annotations;
 	const char *image = oci_pairs_value(notes, ANNOTATION_IMAGE);
@@ -105,52 +101,56 @@ static fallible read_config(struct run *run)
 	const char *root = run->spec->root.path;
 	if (!root || !*root)
 		return error_hint(error_new(ERROR_INVALID, "%s: root.path is missing", path),
-				  "coracle spec IMAGE ID > config.json writes one that works");
+		                  "coracle spec IMAGE ID > config.json writes one that works");
 	const char *slash = strrchr(path, '/');
 	// A relative root lies beside its config.json (runtime-spec, bundle.md).
-	auto_free char *beside =
-		*root == '/' || !slash
-			? alloc_string(root)
-			: alloc_printf("%.*s/%s", (int)(slash - path), path, root);
+	auto_free char *beside = *root == '/' || !slash
+	                                 ? alloc_string(root)
+	                                 : alloc_printf("%.*s/%s", (int)(slash - path), path, root);
 	return open_folder(run, beside);
 }
 
-static fallible read_root_file(void *context, const char *name, char **ret)
+static fallible read_user_files(struct run *run, char **ret_passwd, char **ret_group,
+                                struct spec_source *source)
 {
-	const struct run *run = context;
 	struct root_files root = {.dirfd = run->dirfd};
 	if (run->layers) {
 		root.layers = run->layers->fds;
 		root.n_layers = run->layers->n;
 	}
-	return root_file_read(&root, "etc", name, ret);
+	TRY(root_file_read(&root, "etc", "passwd", ret_passwd, &source->passwd_size));
+	TRY(root_file_read(&root, "etc", "group", ret_group, &source->group_size));
+	source->passwd = *ret_passwd;
+	source->group = *ret_group;
+	return NULL;
 }
 
-static fallible make_spec(struct run *run)
+static fallible make_spec_of_flags(struct run *run)
 {
 	const struct engine_run *r = run->request;
-	if (r->config)
-		return read_config(run);
 	auto_arena struct arena *arena = arena_new();
-	struct spec_request request = *r->spec;
+	struct spec_source source = {.ns = run->engine->ns, .id = r->id};
 	struct oci_image_config config;
-	if (request.rootfs) {
+	auto_free char *folder = NULL, *passwd = NULL, *group = NULL;
+	if (r->spec->has_rootfs) {
 		TRY(open_folder(run, r->image));
-		auto_free char *absolute = NULL;
-		TRY(path_of_fd(run->dirfd, &absolute));
-		request.rootfs = arena_string(arena, absolute);
+		TRY(path_of_fd(run->dirfd, &folder));
+		source.rootfs = folder;
 	} else {
 		TRY(find_image(run, r->image));
 		TRY_AS(oci_config_read(run->manifest->config, strlen(run->manifest->config), arena,
-				       &config),
+		                       &config),
 		       "image \"%s\"", run->image->name);
-		request.image = &config;
+		source.image = &config;
 	}
-	request.ns = run->engine->ns;
-	request.id = r->id;
-	request.read_file = read_root_file;
-	request.read_file_context = run;
-	return spec_make(&request, &run->spec);
+	TRY(read_user_files(run, &passwd, &group, &source));
+	auto_spec_host struct spec_host host = {0};
+	TRY(spec_host_look(r->spec, &host));
+	auto_strings struct strings warnings = {0};
+	TRY(spec_make(r->spec, &source, &host, &warnings, &run->spec));
+	for (size_t i = 0; i < warnings.n; i++)
+		engine_warn(run->engine, "%s", warnings.items[i]);
+	return NULL;
 }
 
 fallible run_resolve(struct run *run)
@@ -160,23 +160,23 @@ fallible run_resolve(struct run *run)
 	TRY(engine_store(run->engine, &store));
 	run->cni = run->request->cni;
 	run->snapshotter = run->request->snapshotter;
-	TRY(make_spec(run));
+	TRY(run->request->config ? read_config(run) : make_spec_of_flags(run));
 	if (!run->cni)
 		return NULL;
 	struct oci_spec *spec = run->spec;
 	const struct oci_namespace *net = oci_spec_namespace(spec, OCI_NAMESPACE_NETWORK);
 	if (!net && !run->request->config)
-		return error_hint(error_new(ERROR_INVALID,
-					    "--net-host and --cni can't be used together"),
-				  "leave one of them away");
+		return error_hint(
+			error_new(ERROR_INVALID, "--net-host and --cni can't be used together"),
+			"leave one of them away");
 	if (!net)
 		oci_spec_set_namespace(spec, OCI_NAMESPACE_NETWORK, NULL);
 	struct network_paths paths = engine_network_paths(run->engine);
 	struct error *e = network_config_load(&paths, &run->network);
 	return error_is(e, ERROR_NOT_FOUND)
-		       ? error_hint(e, "coracle's install.sh writes one; or copy a CNI "
-				       "configuration into that folder (docs/network.md)")
-		       : e;
+	               ? error_hint(e, "coracle's install.sh writes one; or copy a CNI "
+	                               "configuration into that folder (docs/network.md)")
+	               : e;
 }
 
 // --- The rows
@@ -187,12 +187,12 @@ static fallible container_labels(struct run *run)
 		auto_arena struct arena *arena = arena_new();
 		struct oci_image_config config;
 		TRY(oci_config_read(run->manifest->config, strlen(run->manifest->config), arena,
-				    &config));
+		                    &config));
 		for (size_t i = 0; i < config.labels.n; i++)
 			labels_set(&run->labels, config.labels.items[i].key,
-				   config.labels.items[i].value);
+			           config.labels.items[i].value);
 		labels_set(&run->labels, "io.containerd.image.config.stop-signal",
-			   *config.stop_signal ? config.stop_signal : "SIGTERM");
+		           *config.stop_signal ? config.stop_signal : "SIGTERM");
 	}
 	return labels_parse(run->request->labels, run->request->n_labels, true, &run->labels);
 }
@@ -239,8 +239,8 @@ static void name_everything(struct run *run)
 	const struct engine_run *r = run->request;
 	run->instance = random_u64();
 	run->cgroup = r->cgroup && *r->cgroup
-			      ? alloc_string(r->cgroup + strspn(r->cgroup, "/"))
-			      : life_cgroup(run->engine, run->engine->ns, r->id, run->instance);
+	                      ? alloc_string(r->cgroup + strspn(r->cgroup, "/"))
+	                      : life_cgroup(run->engine, run->engine->ns, r->id, run->instance);
 	const struct oci_namespace *net = oci_spec_namespace(run->spec, OCI_NAMESPACE_NETWORK);
 	bool own_netns = run->cni && net && !net->path;
 	if (own_netns)
@@ -268,10 +268,10 @@ static fallible make_root(struct run *run)
 	if (run->task.upper) {
 		int like = run->layers->n ? run->layers->fds[0] : -1;
 		return store_make_upper(run->engine->store, run->instance, like, &run->upper,
-					&run->work);
+		                        &run->work);
 	}
 	TRY(snapshots_prepare(run->snapshots, run->request->id, run->manifest->chain_id,
-			      &(struct store_labels){0}, NULL));
+	                      &(struct store_labels){0}, NULL));
 	run->has_snapshot = true;
 	return snapshots_open_active(run->snapshots, run->request->id, &run->active);
 }
@@ -295,7 +295,7 @@ static fallible attach_network(struct run *run)
 	auto_free char *path = NULL;
 	if (*run->guid) {
 		TRY(network_namespace_create(&paths, store_id(e->store), run->guid,
-					     &run->netns_fd));
+		                             &run->netns_fd));
 		path = network_namespace_path(&paths, run->guid);
 	} else {
 		const struct oci_namespace *net =
@@ -320,7 +320,7 @@ static fallible attach_network(struct run *run)
 	if (warning)
 		engine_warn(e, "%s", warning);
 	run->hosts = network_hosts(run->attached,
-				   run->spec->hostname ? run->spec->hostname : run->request->id);
+	                           run->spec->hostname ? run->spec->hostname : run->request->id);
 	return NULL;
 }
 
@@ -375,7 +375,7 @@ static fallible write_pid_file(const char *path, pid_t pid)
 		slash ? alloc_bytes(path, (size_t)(slash - path) + (slash == path)) : NULL;
 	TRY_AS(path_open_dir(folder ? folder : ".", &dir), "pid file %s", path);
 	TRY_AS(publish_bytes(dir, slash ? slash + 1 : path, text, strlen(text), 0644,
-			     PUBLISH_REPLACE),
+	                     PUBLISH_REPLACE),
 	       "pid file %s", path);
 	return NULL;
 }
@@ -390,17 +390,25 @@ static fallible start_process(struct run *run)
 	TRY(path_of_fd(self_fd, &self));
 	char instance[STORE_ID_SIZE];
 	store_instance_text(run->instance, instance);
-	const char *const cleaner[] = {
-		self,	     "--root", store_root(e->store), "--state", store_state(e->store), "-n",
-		e->ns, "__clean", r->id, instance, NULL};
+	const char *const cleaner[] = {self,
+	                               "--root",
+	                               store_root(e->store),
+	                               "--state",
+	                               store_state(e->store),
+	                               "-n",
+	                               e->ns,
+	                               "__clean",
+	                               r->id,
+	                               instance,
+	                               NULL};
 	struct runtime_file files[2];
 	size_t n_files = 0;
 	if (run->resolv_conf)
-		files[n_files++] = (struct runtime_file){
-			"/etc/resolv.conf", run->resolv_conf, strlen(run->resolv_conf), 0644, true};
+		files[n_files++] = (struct runtime_file){"/etc/resolv.conf", run->resolv_conf,
+		                                         strlen(run->resolv_conf), 0644, true};
 	if (run->hosts)
 		files[n_files++] = (struct runtime_file){"/etc/hosts", run->hosts,
-							 strlen(run->hosts), 0644, true};
+		                                         strlen(run->hosts), 0644, true};
 	struct runtime_request request = {
 		.spec = run->spec,
 		.root = root_of(run),
@@ -414,7 +422,7 @@ static fallible start_process(struct run *run)
 		.files = files,
 		.n_files = n_files,
 		.stdio = {r->null_io ? -1 : r->stdio[0], r->null_io ? -1 : r->stdio[1],
-			  r->null_io ? -1 : r->stdio[2]},
+	                  r->null_io ? -1 : r->stdio[2]},
 		.shim_program = shim,
 		.cleaner = cleaner,
 		.no_pivot = r->no_pivot,
@@ -435,8 +443,8 @@ static fallible catch_signals(int *ret_signalfd, sigset_t *ret_old)
 {
 	// Not: what is ours alone (CHLD), what means nothing to forward (URG), what errors raise,
 	// and what stops us on a terminal.
-	static const int left[] = {SIGCHLD, SIGURG, SIGPIPE, SIGSEGV, SIGBUS, SIGFPE,
-				   SIGILL,  SIGTRAP, SIGABRT, SIGTSTP, SIGTTIN, SIGTTOU};
+	static const int left[] = {SIGCHLD, SIGURG,  SIGPIPE, SIGSEGV, SIGBUS,  SIGFPE,
+	                           SIGILL,  SIGTRAP, SIGABRT, SIGTSTP, SIGTTIN, SIGTTOU};
 	sigset_t set;
 	sigfillset(&set);
 	for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++)
@@ -458,7 +466,7 @@ static fallible check_interrupted(int signalfd)
 		int signal = (int)info.ssi_signo;
 		if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT)
 			return error_new(ERROR_SYSTEM, "interrupted by %s",
-					 oci_signal_name(signal));
+			                 oci_signal_name(signal));
 	}
 	return NULL;
 }
@@ -485,7 +493,7 @@ static fallible undo(struct run *run)
 		error = error_join(error, snapshots_remove(run->snapshots, run->request->id));
 	if (kept && run->has_rows)
 		error = error_join(error, store_remove_container(e->store, e->ns, run->request->id,
-								 run->instance));
+		                                                 run->instance));
 	if (run->has_rows)
 		error = error_join(error, life_clean(e, &run->task, !kept, run->claim));
 	else
@@ -500,6 +508,7 @@ static fallible start(struct run *run)
 	auto_json struct json *document = oci_spec_to_json(run->spec);
 	run->spec_text = json_to_text(document, 0, JSON_PLAIN);
 	TRY(life_claim(run->engine, run->request->id, &run->claim));
+	run->claimed_once = true;
 	struct error *error = put_rows(run);
 	if (!error) {
 		run->has_rows = true;
@@ -524,7 +533,7 @@ static fallible wait_and_clean(struct run *run, int *ret_exit_code)
 	struct error *lost = runtime_wait(run->process, run->signalfd, &code);
 	if (lost) {
 		engine_warn(e, "container %s: its monitor was killed, and the container with it",
-			    run->request->id);
+		            run->request->id);
 		error_drop(&lost);
 		runtime_close(run->process);
 		run->process = NULL;
@@ -532,8 +541,6 @@ static fallible wait_and_clean(struct run *run, int *ret_exit_code)
 	} else {
 		TRY(life_finish(e, run->request->id, run->instance, false));
 	}
-	if (run->has_snapshot && run->request->remove)
-		TRY(snapshots_remove(run->snapshots, run->request->id));
 	life_leave(e, run->process);
 	run->process = NULL;
 	*ret_exit_code = code;
@@ -578,7 +585,7 @@ fallible engine_spec(struct engine *engine, const struct engine_run *request, ch
 	if (run.image) {
 		oci_spec_set_pair(spec, &spec->annotations, ANNOTATION_IMAGE, run.image->name);
 		oci_spec_set_pair(spec, &spec->annotations, ANNOTATION_SNAPSHOTTER,
-				  snapshots_name(run.snapshots));
+		                  snapshots_name(run.snapshots));
 	}
 	if (request->cni)
 		oci_spec_set_pair(spec, &spec->annotations, ANNOTATION_CNI, "true");

@@ -44,9 +44,11 @@ struct run {
 	char *resolv_conf, *hosts;
 	struct runtime_task *process;
 };
-#define RUN_OF(e, r)                                                                       \
-	{.engine = (e), .request = (r), .signalfd = -1, .dirfd = -1, .upper = -1, .work = -1, \
-	 .netns_fd = -1}
+#define RUN_OF(e, r)                                                                     \
+	{                                                                                \
+		.engine = (e), .request = (r), .signalfd = -1, .dirfd = -1, .upper = -1, \
+		.work = -1, .netns_fd = -1                                               \
+	}
 
 // From the request to spec, layers and network configuration; makes nothing.
 fallible run_resolve(struct run *run);

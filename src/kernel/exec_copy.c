@@ -20,8 +20,8 @@ fallible exec_clone_readonly(int fd, int *ret)
 {
 	int clone = -1;
 	int sys = mount_clone_readonly(fd, false, &clone);
-	if (sys == EPERM || sys == ENOSYS)
-		return error_new(ERROR_UNSUPPORTED, "no detached mounts here");
+	if (sys == EPERM || sys == ENOSYS || sys == EINVAL)
+		return error_new(ERROR_UNSUPPORTED, "no detached mount of that executable");
 	if (sys)
 		return error_system(sys, "read-only clone of an executable");
 	*ret = clone;

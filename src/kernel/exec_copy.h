@@ -6,7 +6,8 @@
 
 // A read-only detached clone of the mount below the executable `fd`, as a descriptor of the file in
 // it to execveat(2) from: costs nothing. A container that holds CAP_SYS_ADMIN could make it
-// writable: give that one a sealed copy. UNSUPPORTED: we lack CAP_SYS_ADMIN.
+// writable: give that one a sealed copy. UNSUPPORTED: we lack CAP_SYS_ADMIN, or
+// `fd` is of another mount namespace (as /proc/self/exe is after unshare).
 fallible exec_clone_readonly(int fd, int *ret);
 // A sealed copy in memory (at most 64 MiB).
 fallible exec_copy_sealed(int fd, int *ret);

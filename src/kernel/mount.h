@@ -66,7 +66,7 @@ int mount_change_options(int mount, const struct mount_options *o);
 // system can't (overlay itself, proc, sysfs): map the layers instead.
 int mount_idmap(int mount, int userns, bool recursive);
 // Attaches a detached mount onto what `target` (O_PATH) stands on: directory onto directory, file
-// onto file (ENOTDIR otherwise). The mount's descriptor stays valid.
+// onto file (EINVAL otherwise). The mount's descriptor stays valid.
 int mount_attach(int mount, int target);
 // Lazily unmounts the topmost mount whose root `fd` is. Needs /proc.
 int mount_detach(int fd);

@@ -2,6 +2,7 @@
 // In groups of our own below /coracle/test-PID, removed at the end.
 #include "base/memory.h"
 #include "kernel/cgroup.h"
+#include "kernel/cgroup_devices.h"
 #include "kernel/namespace.h"
 #include "kernel/process.h"
 #include "sys/fd.h"
@@ -275,19 +276,16 @@ static int open_devices(int go)
 	return wrong;
 }
 
-static void devices(void **state)
+static const struct cgroup_device rules[] = {
+	{false, 'a', -1, -1, true, true, true}, // as ctr's default begins
+	{true, 'c', 1, 3, true, false, false},  // null in two steps
+	{true, 'c', 1, 3, false, true, true},
+	{true, 'a', 1, 5, true, false, false}, // zero, for reading; not "everything"
+	{true, 'c', 136, -1, true, true, true},
+};
+
+static void check_devices(struct cgroup *g, uint32_t missing)
 {
-	(void)state;
-	static const struct cgroup_device rules[] = {
-		{false, 'a', -1, -1, true, true, true}, // as ctr's default begins
-		{true, 'c', 1, 3, true, false, false},  // null in two steps
-		{true, 'c', 1, 3, false, true, true},
-		{true, 'a', 1, 5, true, false, false}, // zero, for reading; not "everything"
-	};
-	auto_cgroup struct cgroup *g = make("default/devices.4");
-	struct cgroup_limits l = {.set = CGROUP_DEVICES, .devices = rules, .n_devices = 4};
-	uint32_t missing = 0;
-	ok(cgroup_apply(g, &l, &missing));
 	if (missing) {
 		ok(cgroup_remove(g, LONG_MS));
 		print_message("SKIP: no device rules here\n");
@@ -308,6 +306,41 @@ static void devices(void **state)
 	close(go[0]);
 	close(go[1]);
 	ok(cgroup_remove(g, LONG_MS));
+}
+
+static void devices(void **state)
+{
+	(void)state;
+	auto_cgroup struct cgroup *g = make("default/devices.4");
+	struct cgroup_limits l = {.set = CGROUP_DEVICES, .devices = rules, .n_devices = 5};
+	uint32_t missing = 0;
+	ok(cgroup_apply(g, &l, &missing));
+	check_devices(g, missing);
+}
+
+// As on a machine without v1.
+static void devices_by_program(void **state)
+{
+	(void)state;
+	auto_cgroup struct cgroup *g = make("default/devices.6");
+	struct cgroup_device bad = {true, 'c', INT64_C(1) << 40, 0, true, true, true};
+	uint32_t missing = 0;
+	auto_error struct error *e = cgroup_devices_attach(cgroup_fd(g), &bad, 1, &missing);
+	assert_string_equal(e->message, "device 1099511627776:0: no such number");
+	ok(cgroup_devices_attach(cgroup_fd(g), rules, 5, &missing));
+	assert_true(!missing == cgroup_devices_possible());
+	check_devices(g, missing);
+	// The verifier takes the longest list, too.
+	auto_cgroup struct cgroup *h = make("default/devices.7");
+	struct cgroup_device *many = alloc_array(1025, sizeof(*many));
+	for (int i = 0; i < 1025; i++)
+		many[i] = (struct cgroup_device){i % 3 > 0, 'c', i, i, true, true, i < 960};
+	ok(cgroup_devices_attach(cgroup_fd(h), many, 1024, &missing));
+	assert_int_equal(missing, 0);
+	auto_error struct error *f = cgroup_devices_attach(cgroup_fd(h), many, 1025, &missing);
+	assert_string_equal(f->message, "more than 1024 device rules");
+	free(many);
+	ok(cgroup_remove(h, LONG_MS));
 }
 
 static void bad_unified(void **state)
@@ -362,10 +395,15 @@ static void many_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_life),        cmocka_unit_test(nested_by_the_container),
-		cmocka_unit_test(listed_for_gc), cmocka_unit_test(bad_paths),
-		cmocka_unit_test(limits),        cmocka_unit_test(devices),
-		cmocka_unit_test(bad_unified),   cmocka_unit_test(many_at_once),
+		cmocka_unit_test(a_life),
+		cmocka_unit_test(nested_by_the_container),
+		cmocka_unit_test(listed_for_gc),
+		cmocka_unit_test(bad_paths),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(devices),
+		cmocka_unit_test(devices_by_program),
+		cmocka_unit_test(bad_unified),
+		cmocka_unit_test(many_at_once),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

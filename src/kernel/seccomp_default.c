@@ -73,28 +73,32 @@ static const struct profile_call {
 } profile[] = {
 #include "kernel/seccomp_profile.inc"
 };
-enum { PROFILE_CALLS = sizeof(profile) / sizeof(*profile) };
+enum { PROFILE_CALLS = sizeof(profile) / sizeof(*profile), NUMBERS_MAX = 512 };
+#define CALL_FITS(name, x86_64, i386, action, capabilities) \
+	_Static_assert((x86_64) < NUMBERS_MAX && (i386) < NUMBERS_MAX, #name);
+#undef CALL
+#define CALL CALL_FITS
+#include "kernel/seccomp_profile.inc"
 
-static int by_number(const void *a, const void *b)
-{
-	const struct seccomp_call *x = a, *y = b;
-	return x->nr < y->nr ? -1 : x->nr > y->nr;
-}
-
+// The calls that these capabilities open, by number: through an array over all numbers, which is
+// sorted by being one (qsort took most of the time).
 static size_t choose(uint64_t capabilities, bool is_i386, struct seccomp_call *calls)
 {
-	size_t n = 0;
+	uint8_t actions[NUMBERS_MAX] = {0};
 	for (size_t i = 0; i < PROFILE_CALLS; i++) {
 		const struct profile_call *c = &profile[i];
 		int nr = is_i386 ? c->i386 : c->x86_64;
 		if (nr < 0 || (c->capabilities && !(c->capabilities & capabilities)))
 			continue;
-		uint32_t action = c->action;
-		if ((action == CLONE || action == CLONE3) && capabilities & CAP(SYS_ADMIN))
-			action = ALLOW;
-		calls[n++] = (struct seccomp_call){(uint32_t)nr, action};
+		bool opened = (c->action == CLONE || c->action == CLONE3) &&
+		              capabilities & CAP(SYS_ADMIN);
+		actions[nr] = opened ? ALLOW : c->action;
 	}
-	qsort(calls, n, sizeof(*calls), by_number);
+	size_t n = 0;
+	for (uint32_t nr = 0; nr < NUMBERS_MAX; nr++) {
+		if (actions[nr])
+			calls[n++] = (struct seccomp_call){nr, actions[nr]};
+	}
 	return n;
 }
 
@@ -103,12 +107,18 @@ fallible seccomp_default(uint64_t capabilities, struct seccomp_filter *ret)
 #ifndef __x86_64__
 	return error_new(ERROR_UNSUPPORTED, "no default seccomp filter for this architecture");
 #endif
-	struct seccomp_call native[PROFILE_CALLS], i386[PROFILE_CALLS];
+	struct seccomp_call native[NUMBERS_MAX], i386[NUMBERS_MAX];
 	const struct seccomp_table tables[] = {
 		{AUDIT_ARCH_X86_64, native, choose(capabilities, false, native)},
 		{AUDIT_ARCH_I386, i386, choose(capabilities, true, i386)},
 	};
 	return seccomp_build(tables, 2, verdicts, SECCOMP_RET_KILL_PROCESS, ret);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const struct seccomp_call *x = a, *y = b;
+	return x->nr < y->nr ? -1 : x->nr > y->nr;
 }
 
 fallible seccomp_allow_only(const int *nrs, size_t n, uint32_t otherwise,

@@ -8,6 +8,7 @@
 
 enum {
 	INSTRUCTIONS_MAX = 4096, // BPF_MAXINSNS
+	USUAL_MAX = 511,
 	NEAR_RANGES =
 		56, // so many need at most 2 × 56 + 8 × SECCOMP_VERDICT_MAX < 256 instructions
 };
@@ -99,6 +100,7 @@ fallible seccomp_build(const struct seccomp_table *tables, size_t n_tables,
                        struct seccomp_filter *ret)
 {
 	struct program p = {.verdicts = verdicts};
+	alloc_grow(&p.code, &p.capacity, USUAL_MAX, sizeof(*p.code)); // at once
 	emit_load(&p, offsetof(struct seccomp_data, arch));
 	for (size_t i = 0; i < n_tables; i++) {
 		emit(&p,

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// The forward hook of others. A drop in any base chain wins over every accept elsewhere, so an
+// accept has to stand in the chain that drops: we add one jump at its head and nothing else, in
+// words that iptables understands.
+#include "network/nft.h"
+#include "network/nft_message.h"
+#include <linux/if.h>
+#include <time.h>
+
+#define OURS "CORACLE-FORWARD"
+enum { ATTEMPTS = 20 };
+
+struct forward {
+	const char *bridge;
+	bool exists, drops; // FORWARD
+	bool jumps;         // FORWARD has our jump
+	bool from, to;      // our chain has the bridge's rules
+};
+
+static struct error *read_forward(void *context, const struct nlmsghdr *m)
+{
+	struct forward *f = context;
+	size_t size;
+	const void *bytes = netlink_payload(m, sizeof(struct nfgenmsg), &size);
+	struct netlink_attribute a;
+	f->exists = true;
+	if (netlink_find(bytes, size, NFTA_CHAIN_POLICY, &a))
+		f->drops = nft_u32(&a) == NF_DROP;
+	return NULL;
+}
+
+static fallible get_forward(struct netlink *n, int family, struct forward *f)
+{
+	auto_request struct netlink_request r = NETLINK_REQUEST;
+	nft_message(&r, NFT_MSG_GETCHAIN, family, 0, "read chain FORWARD");
+	netlink_put_string(&r, NFTA_CHAIN_TABLE, "filter");
+	netlink_put_string(&r, NFTA_CHAIN_NAME, "FORWARD");
+	struct error *e = netlink_talk(n, &r, read_forward, f);
+	if (e && e->sys == ENOENT)
+		error_drop(&e); // no iptables in use here
+	return e;
+}
+
+// What a rule says, as far as we care.
+struct rule_facts {
+	bool conditional; // something beside counters and a verdict
+	bool drops;
+	char jump[64]; // chain of a jump
+	char iifname[IFNAMSIZ], oifname[IFNAMSIZ];
+	uint32_t meta; // last key loaded
+};
+
+static void read_verdict(const struct netlink_attribute *data, struct rule_facts *facts)
+{
+	struct netlink_attribute value, verdict, a;
+	if (!netlink_find(data->data, data->size, NFTA_IMMEDIATE_DATA, &value) ||
+	    !netlink_find(value.data, value.size, NFTA_DATA_VERDICT, &verdict) ||
+	    !netlink_find(verdict.data, verdict.size, NFTA_VERDICT_CODE, &a))
+		return;
+	facts->drops = nft_u32(&a) == NF_DROP;
+	if (netlink_find(verdict.data, verdict.size, NFTA_VERDICT_CHAIN, &a)) {
+		auto_free char *chain = netlink_text(&a);
+		snprintf(facts->jump, sizeof(facts->jump), "%s", chain);
+	}
+}
+
+static void read_compare(const struct netlink_attribute *data, struct rule_facts *facts)
+{
+	struct netlink_attribute value, a;
+	if (!netlink_find(data->data, data->size, NFTA_CMP_DATA, &value) ||
+	    !netlink_find(value.data, value.size, NFTA_DATA_VALUE, &a) || a.size > IFNAMSIZ)
+		return;
+	char *name = facts->meta == NFT_META_IIFNAME   ? facts->iifname
+	             : facts->meta == NFT_META_OIFNAME ? facts->oifname
+	                                               : NULL;
+	if (name)
+		snprintf(name, IFNAMSIZ, "%.*s", (int)a.size, (const char *)a.data);
+}
+
+static void read_expression(const struct netlink_attribute *element, struct rule_facts *facts)
+{
+	struct netlink_attribute name, data = {0}, a;
+	if (!netlink_find(element->data, element->size, NFTA_EXPR_NAME, &name))
+		return;
+	netlink_find(element->data, element->size, NFTA_EXPR_DATA, &data);
+	auto_free char *text = netlink_text(&name);
+	if (strcmp(text, "counter") == 0)
+		return;
+	if (strcmp(text, "immediate") == 0) {
+		read_verdict(&data, facts);
+	} else if (strcmp(text, "reject") == 0) {
+		facts->drops = true;
+	} else if (strcmp(text, "target") == 0 &&
+	           netlink_find(data.data, data.size, NFTA_TARGET_NAME, &a)) {
+		auto_free char *target = netlink_text(&a);
+		facts->drops = strcmp(target, "REJECT") == 0;
+	} else {
+		facts->conditional = true;
+		if (strcmp(text, "meta") == 0 &&
+		    netlink_find(data.data, data.size, NFTA_META_KEY, &a))
+			facts->meta = nft_u32(&a);
+		else if (strcmp(text, "cmp") == 0)
+			read_compare(&data, facts);
+	}
+}
+
+static struct error *read_rule(void *context, const struct nlmsghdr *m)
+{
+	struct forward *f = context;
+	size_t size;
+	const void *bytes = netlink_payload(m, sizeof(struct nfgenmsg), &size);
+	struct netlink_attribute chain, list, element;
+	struct rule_facts facts = {0};
+	if (!netlink_find(bytes, size, NFTA_RULE_CHAIN, &chain) ||
+	    !netlink_find(bytes, size, NFTA_RULE_EXPRESSIONS, &list))
+		return NULL;
+	for (size_t at = 0; netlink_next(list.data, list.size, &at, &element);)
+		read_expression(&element, &facts);
+	auto_free char *name = netlink_text(&chain);
+	if (strcmp(name, OURS) == 0) {
+		f->from = f->from || strcmp(facts.iifname, f->bridge) == 0;
+		f->to = f->to || strcmp(facts.oifname, f->bridge) == 0;
+	} else {
+		f->jumps = f->jumps || (!facts.conditional && strcmp(facts.jump, OURS) == 0);
+		f->drops = f->drops || (!facts.conditional && facts.drops);
+	}
+	return NULL;
+}
+
+static fallible read_rules(struct netlink *n, int family, const char *chain, struct forward *f)
+{
+	auto_request struct netlink_request r = NETLINK_REQUEST;
+	nft_message(&r, NFT_MSG_GETRULE, family, NLM_F_DUMP, "list rules");
+	netlink_put_string(&r, NFTA_RULE_TABLE, "filter");
+	netlink_put_string(&r, NFTA_RULE_CHAIN, chain);
+	struct error *e = netlink_talk(n, &r, read_rule, f);
+	if (e && e->sys == ENOENT)
+		error_drop(&e); // no such chain yet
+	return e;
+}
+
+static void put_accept(struct netlink_request *r, int family, uint32_t key, const char *bridge)
+{
+	struct nft_rule rule = nft_rule(r, family, NLM_F_APPEND, "filter", OURS);
+	nft_compare_ifname(r, key, bridge);
+	if (key == NFT_META_OIFNAME)
+		nft_match_answers(r);
+	nft_counter(r);
+	nft_verdict(r, NF_ACCEPT, NULL);
+	nft_rule_end(r, &rule);
+}
+
+static fallible add_missing(struct netlink *n, int family, const struct forward *f,
+                            uint32_t generation)
+{
+	auto_request struct netlink_request r = NETLINK_REQUEST;
+	nft_begin(&r, generation);
+	nft_message(&r, NFT_MSG_NEWCHAIN, family, NLM_F_CREATE, "create chain " OURS);
+	netlink_put_string(&r, NFTA_CHAIN_TABLE, "filter");
+	netlink_put_string(&r, NFTA_CHAIN_NAME, OURS);
+	if (!f->from)
+		put_accept(&r, family, NFT_META_IIFNAME, f->bridge);
+	if (!f->to)
+		put_accept(&r, family, NFT_META_OIFNAME, f->bridge);
+	if (!f->jumps) {
+		struct nft_rule rule = nft_rule(&r, family, 0, "filter", "FORWARD");
+		nft_counter(&r);
+		nft_verdict(&r, (uint32_t)NFT_JUMP, OURS);
+		nft_rule_end(&r, &rule);
+	}
+	nft_end(&r);
+	return netlink_talk(n, &r, NULL, NULL);
+}
+
+fallible nft_forward_allow(struct netlink *n, int family, const char *bridge)
+{
+	for (int attempt = 0;; attempt++) {
+		struct forward f = {.bridge = bridge};
+		uint32_t generation;
+		TRY(nft_generation(n, &generation));
+		TRY(get_forward(n, family, &f));
+		if (!f.exists)
+			return NULL;
+		struct error *e = read_rules(n, family, "FORWARD", &f);
+		if (!e && !f.drops)
+			return NULL;
+		if (!e)
+			e = read_rules(n, family, OURS, &f);
+		if (!e && f.from && f.to && f.jumps)
+			return NULL;
+		if (!e)
+			e = add_missing(n, family, &f, generation);
+		if (!e)
+			return NULL;
+		bool again = e->sys == ERESTART || error_is(e, ERROR_BUSY);
+		if (!again || attempt == ATTEMPTS)
+			return error_prefix(
+				e,
+				"policy of chain FORWARD is drop (iptables), and it can't "
+				"be passed for bridge %s",
+				bridge);
+		error_drop(&e); // another writer: look again
+		struct timespec t = {.tv_nsec = 50000L * (attempt + 1)};
+		nanosleep(&t, NULL);
+	}
+}
+
+static struct error *read_foreign(void *context, const struct nlmsghdr *m)
+{
+	const struct nfgenmsg *h = NLMSG_DATA(m);
+	static const char *const names[] = {
+		[NFPROTO_INET] = "inet", [NFPROTO_IPV4] = "ip", [NFPROTO_IPV6] = "ip6"};
+	if (h->nfgen_family >= sizeof(names) / sizeof(*names) || !names[h->nfgen_family])
+		return NULL;
+	size_t size;
+	const void *bytes = netlink_payload(m, sizeof(*h), &size);
+	struct netlink_attribute table, name, hook, a;
+	if (!netlink_find(bytes, size, NFTA_CHAIN_TABLE, &table) ||
+	    !netlink_find(bytes, size, NFTA_CHAIN_NAME, &name) ||
+	    !netlink_find(bytes, size, NFTA_CHAIN_HOOK, &hook) ||
+	    !netlink_find(hook.data, hook.size, NFTA_HOOK_HOOKNUM, &a) ||
+	    nft_u32(&a) != NF_INET_FORWARD || !netlink_find(bytes, size, NFTA_CHAIN_POLICY, &a) ||
+	    nft_u32(&a) != NF_DROP)
+		return NULL;
+	auto_free char *table_text = netlink_text(&table), *text = netlink_text(&name);
+	if (h->nfgen_family != NFPROTO_INET && strcmp(table_text, "filter") == 0 &&
+	    strcmp(text, "FORWARD") == 0)
+		return NULL; // iptables': nft_forward_allow() passes it
+	strings_adopt(context, alloc_printf("chain %.64s of table %s %.64s", text,
+	                                    names[h->nfgen_family], table_text));
+	return NULL;
+}
+
+fallible nft_forward_foreign(struct netlink *n, struct strings *ret)
+{
+	auto_request struct netlink_request r = NETLINK_REQUEST;
+	nft_message(&r, NFT_MSG_GETCHAIN, AF_UNSPEC, NLM_F_DUMP, "list chains");
+	return netlink_talk(n, &r, read_foreign, ret);
+}

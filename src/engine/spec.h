@@ -66,7 +66,6 @@ struct spec_host {
 	size_t n_devices, capacity;
 	struct spec_host_device *asked; // of --device
 	size_t n_asked, asked_capacity;
-	uint64_t last_capability; // the kernel's highest
 };
 // Looks at the machine for what this request needs and no more.
 // Errors: SYSTEM, `error stating device path: …`.

@@ -535,11 +535,22 @@ static fallible read_spec(struct oci_spec *spec, const struct json *document)
 	return read_windows(spec, document);
 }
 
+// runc takes "rel" for "/rel", and so do we.
+static void complete_destinations(struct oci_spec *spec)
+{
+	for (size_t i = 0; i < spec->mounts.n && !spec->windows.present; i++) {
+		char **destination = &spec->mounts.items[i].destination;
+		if (**destination && **destination != '/')
+			*destination = arena_printf(spec->arena, "/%s", *destination);
+	}
+}
+
 fallible oci_spec_parse(const char *text, size_t size, struct oci_spec **ret)
 {
 	auto_oci_spec struct oci_spec *spec = oci_spec_new();
 	TRY(json_parse(text, size, OCI_SPEC_SIZE_LIMIT, &spec->document));
 	TRY(read_spec(spec, spec->document));
+	complete_destinations(spec);
 	TRY(oci_spec_check(spec));
 	*ret = take(&spec);
 	return NULL;

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// --mount: fields divided by commas as in a line of CSV (RFC 4180), options by colons.
+#include "engine/spec_private.h"
+#include <string.h>
+
+// Takes one field off *p. *ret_more: a comma followed.
+static fallible next_field(const char **p, struct str *out, bool *ret_more)
+{
+	const char *c = *p;
+	out->size = 0;
+	str_add_bytes(out, "", 0);
+	if (*c == '"') {
+		for (c++; *c && (*c != '"' || c[1] == '"'); c++) {
+			str_add_char(out, *c);
+			c += *c == '"';
+		}
+		if (*c++ != '"')
+			return error_new(ERROR_USAGE,
+			                 "invalid mount specification: the quote isn't closed");
+		if (*c && *c != ',')
+			return error_new(ERROR_USAGE,
+			                 "invalid mount specification: text behind a quoted field");
+	} else {
+		size_t size = strcspn(c, ",");
+		if (memchr(c, '"', size))
+			return error_new(
+				ERROR_USAGE,
+				"invalid mount specification: a quote inside a field that isn't quoted");
+		str_add_bytes(out, c, size);
+		c += size;
+	}
+	*ret_more = *c == ',';
+	*p = c + (*c == ',');
+	return NULL;
+}
+
+struct wish { // what one --mount says
+	char *type, *source, *destination, *options;
+};
+
+static void wish_done(struct wish *w)
+{
+	free(w->type);
+	free(w->source);
+	free(w->destination);
+	free(w->options);
+}
+
+static fallible read_field(struct wish *w, const char *field)
+{
+	const struct {
+		const char *key;
+		char **value;
+	} keys[] = {
+		{"type", &w->type},       {"source", &w->source},
+		{"src", &w->source},      {"destination", &w->destination},
+		{"dst", &w->destination}, {"options", &w->options},
+	};
+	const char *equals = strchr(field, '=');
+	if (!equals)
+		return error_new(ERROR_USAGE, "invalid mount specification: expected key=val");
+	auto_free char *key = alloc_bytes(field, (size_t)(equals - field));
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (!strcmp(keys[i].key, key)) {
+			free(*keys[i].value);
+			*keys[i].value = alloc_string(equals + 1);
+			return NULL;
+		}
+	return error_new(ERROR_USAGE, "mount option \"%.64s\" not supported", key);
+}
+
+static fallible read_mount(const char *text, struct wish *w)
+{
+	const char *p = text;
+	auto_str struct str field = STR_LIMIT(strlen(text) + 1);
+	for (bool more = true; more;) {
+		TRY(next_field(&p, &field, &more));
+		TRY(read_field(w, field.bytes));
+	}
+	if (!w->destination || !*w->destination)
+		return error_new(ERROR_USAGE, "invalid mount specification: no destination");
+	return NULL;
+}
+
+// docker's -v SRC:DST[:OPTIONS].
+static fallible read_volume(const char *text, struct wish *w)
+{
+	const char *first = strchr(text, ':');
+	const char *second = first ? strchr(first + 1, ':') : NULL;
+	if (*text != '/' || !first || first[1] != '/')
+		return error_new(ERROR_USAGE,
+		                 "volume \"%.64s\": not SRC:DST[:ro] with absolute paths", text);
+	w->type = alloc_string("bind");
+	w->source = alloc_bytes(text, (size_t)(first - text));
+	w->destination = second ? alloc_bytes(first + 1, (size_t)(second - first - 1))
+	                        : alloc_string(first + 1);
+	const char *mode = second ? second + 1 : "rw";
+	if (strcmp(mode, "ro") != 0 && strcmp(mode, "rw") != 0)
+		return error_new(ERROR_USAGE, "volume \"%.64s\": the mode is not ro or rw", text);
+	w->options = alloc_printf("rbind:%s", mode);
+	return NULL;
+}
+
+// "/dev/shm/" and "/dev/shm" are one place; so is "rel" and "/rel", as runc sees it.
+static char *clean_destination(const char *path)
+{
+	size_t size = strlen(path);
+	while (size > 1 && path[size - 1] == '/')
+		size--;
+	auto_free char *trimmed = alloc_bytes(path, size);
+	return alloc_printf("%s%s", *path == '/' ? "" : "/", trimmed);
+}
+
+fallible spec_apply_mounts(struct oci_spec *spec, const struct spec_request *r)
+{
+	size_t n = r->mounts.n + r->volumes.n;
+	struct wish *wishes = alloc_array(n, sizeof(*wishes));
+	struct error *e = NULL;
+	for (size_t i = 0; i < n && !e; i++)
+		e = i < r->mounts.n ? read_mount(r->mounts.items[i], &wishes[i])
+		                    : read_volume(r->volumes.items[i - r->mounts.n], &wishes[i]);
+	for (size_t i = 0; i < n && !e; i++) { // defaults go first, so that two wishes stay
+		char *clean = clean_destination(wishes[i].destination);
+		free(wishes[i].destination);
+		wishes[i].destination = clean;
+		oci_spec_remove_mount(spec, clean);
+	}
+	for (size_t i = 0; i < n && !e; i++)
+		oci_spec_add_mount(spec, wishes[i].destination, wishes[i].type, wishes[i].source,
+		                   wishes[i].options, ':');
+	for (size_t i = 0; i < n; i++)
+		wish_done(&wishes[i]);
+	free(wishes);
+	return e;
+}
+
+static bool is_mounted(const struct oci_spec *spec, const char *destination)
+{
+	for (size_t i = 0; i < spec->mounts.n; i++)
+		if (!strcmp(spec->mounts.items[i].destination, destination))
+			return true;
+	return false;
+}
+
+// What somebody mounted there himself stays.
+void spec_apply_host_network(struct oci_spec *spec, const struct spec_host *host)
+{
+	static const char *const files[] = {"/etc/hosts", "/etc/resolv.conf"};
+	auto_free char *hostname = alloc_printf("HOSTNAME=%s", host->hostname);
+	oci_spec_remove_namespace(spec, OCI_NAMESPACE_NETWORK);
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if (!is_mounted(spec, files[i]))
+			oci_spec_add_mount(spec, files[i], "bind", files[i], "rbind,ro", ',');
+	oci_spec_set_env(spec, hostname);
+}

@@ -218,7 +218,7 @@ bool cgroup_first_child(int fd, char *name)
 	}
 	bool found = false;
 	for (struct dirent *d; !found && (d = readdir(dir));) {
-		found = d->d_type == DT_DIR && d->d_name[0] != '.';
+		found = cgroup_is_child(d);
 		if (found)
 			memcpy(name, d->d_name, strlen(d->d_name) + 1);
 	}
@@ -244,6 +244,8 @@ fallible cgroup_create(const struct cgroups *c, const char *path, struct cgroup 
 	int sys = cgroup_make_path(c->v2, path, true, &fd);
 	if (sys == EEXIST)
 		return error_new(ERROR_EXISTS, "cgroup %s exists", path);
+	if (sys == EACCES || sys == EPERM || sys == EROFS)
+		return error_new(ERROR_UNSUPPORTED, "cgroup %s: %s", path, strerror(sys));
 	if (sys)
 		return error_system(sys, "cgroup %s", path);
 	*ret = new_group(c, path, fd);
@@ -298,7 +300,7 @@ static fallible list_below(int fd, const char *path, unsigned depth, struct stri
 	}
 	struct error *e = NULL;
 	for (struct dirent *d; !e && (d = readdir(dir));) {
-		if (d->d_type != DT_DIR || d->d_name[0] == '.')
+		if (!cgroup_is_child(d))
 			continue;
 		auto_fd int child = open_dir(fd, d->d_name);
 		if (child < 0)

@@ -123,7 +123,7 @@ fallible cgroup_signal(const struct cgroup *g, int signal);
 // Waits until no live process is in it or below; BUSY after timeout_ms.
 fallible cgroup_wait_empty(const struct cgroup *g, int timeout_ms);
 // Removes the group in all hierarchies, with those that the container made below it, then the
-// parents that became empty. Waits for the last processes; BUSY after timeout_ms.
+// parents below coracle/ that became empty. Waits for the last processes; BUSY after timeout_ms.
 fallible cgroup_remove(const struct cgroup *g, int timeout_ms);
 
 enum cgroup_stat { // bits of cgroup_stats.known

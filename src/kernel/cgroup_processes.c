@@ -170,7 +170,7 @@ static fallible add_children(int root, const char *path, struct strings *list)
 	}
 	struct error *e = NULL;
 	for (struct dirent *d; !e && (d = readdir(dir));) {
-		if (d->d_type != DT_DIR || d->d_name[0] == '.')
+		if (!cgroup_is_child(d))
 			continue;
 		strings_adopt(list, alloc_printf("%s%s%s", path, *path ? "/" : "", d->d_name));
 		if (list->n > GROUPS_MAX)
@@ -196,7 +196,9 @@ fallible cgroup_processes(const struct cgroup *g, pid_t **ret, size_t *ret_n)
 		if (sys)
 			return error_system(sys, "cgroup %s", g->path);
 		auto_error struct error *e = add_pids(fd, &pids, &n, &capacity);
-		if (e && e->sys != ENODEV && !error_is(e, ERROR_NOT_FOUND))
+		// A threaded group (EOPNOTSUPP) has no processes of its own: they are counted above
+		// it.
+		if (e && e->sys != ENODEV && e->sys != EOPNOTSUPP && !error_is(e, ERROR_NOT_FOUND))
 			return error_prefix(take(&e), "cgroup %s", g->path);
 		TRY_AS(add_children(g->v2, groups.items[i], &groups), "cgroup %s", g->path);
 	}
@@ -278,7 +280,8 @@ static int remove_in(int root, const char *path)
 
 static void remove_parents(int root, const char *path)
 {
-	auto_free char *parent = alloc_string(path);
+	// Only ours: with a literal path ("--cgroup") an empty parent may be somebody else's.
+	auto_free char *parent = alloc_string(text_starts(path, "coracle/") ? path : "");
 	for (char *slash; (slash = strrchr(parent, '/'));) {
 		*slash = 0;
 		if (unlinkat(root, parent, AT_REMOVEDIR) < 0)

@@ -2,6 +2,7 @@
 // Hierarchies and groups inside. Private to kernel/.
 #pragma once
 #include "kernel/cgroup.h"
+#include <dirent.h>
 
 enum v1_hierarchy {
 	V1_MEMORY,
@@ -31,6 +32,11 @@ struct cgroup {
 // 0 or an errno. Others may remove empty parents at the same time.
 int cgroup_make_path(int root, const char *path, bool exclusive, int *ret);
 int cgroup_open_path(int root, const char *path, int *ret); // 0 or an errno
-// The next directory below `fd` into `name` (256 bytes); false: there is none.
+// A group, and not "." or "..": a container may well name one ".x".
+static inline bool cgroup_is_child(const struct dirent *d)
+{
+	return d->d_type == DT_DIR && strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0;
+}
+// The first directory below `fd` into `name` (256 bytes); false: there is none.
 bool cgroup_first_child(int fd, char *name);
 bool cgroups_has_v2(const struct cgroups *c, const char *controller);

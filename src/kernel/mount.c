@@ -26,9 +26,11 @@ void mount_read_log(int fs, char *text, size_t size)
 	if (!text || size == 0)
 		return;
 	size_t used = 0;
-	char line[256];
+	char line[512];
 	for (int i = 0; i < 16; i++) {
 		ssize_t n = read(fs, line, sizeof(line));
+		if (n < 0 && errno == EMSGSIZE) // longer: the kernel has dropped it
+			continue;
 		if (n <= 0)
 			break;
 		while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == 0))
@@ -39,7 +41,9 @@ void mount_read_log(int fs, char *text, size_t size)
 		if (used + gap + length + 1 > size)
 			break;
 		memcpy(text + used, "; ", gap);
-		memcpy(text + used + gap, line + 2, length);
+		// Foreign option texts are quoted in it: nothing may move a terminal's cursor.
+		for (size_t j = 0; j < length; j++)
+			text[used + gap + j] = line[j + 2] < ' ' ? '?' : line[j + 2];
 		used += gap + length;
 	}
 	text[used] = 0;

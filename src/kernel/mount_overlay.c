@@ -84,6 +84,15 @@ static fallible refused(int sys, int fs, const struct mount_overlay *o)
 	return error_system(sys, "overlay of %zu layers%s%s", o->n_lowers, *log ? ": " : "", log);
 }
 
+// Whether this kernel takes layers in that way: asked after a refusal, with a directory that is
+// good.
+static bool is_known(enum overlay_way way)
+{
+	auto_fd int fs = fsopen("overlay", FSOPEN_CLOEXEC);
+	auto_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fs >= 0 && root >= 0 && set_directory(way, fs, "lowerdir+", root) == 0;
+}
+
 static fallible build(enum overlay_way way, const struct mount_overlay *o, const char *string,
                       int *ret_mount, bool *ret_try_next)
 {
@@ -94,7 +103,7 @@ static fallible build(enum overlay_way way, const struct mount_overlay *o, const
 	if (!sys)
 		sys = set_layers(way, fs, o, string);
 	// Before 6.5 an unknown option is noticed only when the file system is made.
-	bool unknown = sys == EINVAL || sys == ENOSYS || sys == EOPNOTSUPP;
+	bool unknown = sys && !is_known(way);
 	if (!sys) {
 		sys = set_rest(way, fs, o);
 		unknown = sys == EINVAL && way == OVERLAY_BY_NAME;

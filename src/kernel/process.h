@@ -21,9 +21,10 @@ int process_close_on_exec(int first);
 int process_close_from(int first);
 
 int process_no_new_privs(void);
-int process_set_dumpable(bool on);                  // off: not ptrace-able, /proc/PID owned by root
-int process_keep_caps(bool on);                     // permitted set survives the change of uid
-int process_death_signal(int signal, pid_t parent); // ESRCH if `parent` has died meanwhile
+int process_set_dumpable(bool on); // off: not ptrace-able, /proc/PID owned by root
+int process_keep_caps(bool on);    // permitted set survives the change of uid
+// ESRCH: `parent` has died meanwhile. 0 in a new pid namespace, where it can't be seen.
+int process_death_signal(int signal, pid_t parent);
 int process_subreaper(void);
 int process_new_session(void); // EPERM is no error: already a leader
 // Groups (NULL: left as they are), gid, uid; real, effective and saved ones.

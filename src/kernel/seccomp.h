@@ -3,8 +3,9 @@
 // Specification: seccomp(2); runtime-spec config-linux.md, seccomp; containerd 2.1.1
 // contrib/seccomp (which calls, which capability opens which).
 //
-// Differences of the default filter from containerd's, all stricter: x32 system calls (bit 30) are
-// refused like unknown ones; socket() compares the family as the kernel does, by 32 bits.
+// Differences of the default filter from containerd's: x32 system calls (bit 30) are ENOSYS, as in
+// a kernel without them; socket() compares the family as the kernel does, by 32 bits; calls with
+// numbers over the profile's highest are ENOSYS, as runc makes them, not EPERM.
 #pragma once
 #include "base/error.h"
 #include "base/text.h"

@@ -51,14 +51,14 @@ static const struct sock_filter personalities[] = {
 };
 // clang-format on
 
-enum action { EPERM_ACTION, ALLOW, CLONE3, SOCKET, CLONE, PERSONALITY };
+enum action { EPERM_ACTION, ALLOW, NOT_THERE, SOCKET, CLONE, PERSONALITY };
 #define VERDICT(code)                                \
 	{                                            \
 		code, sizeof(code) / sizeof(*(code)) \
 	}
 static const struct seccomp_verdict verdicts[] = {
 	[EPERM_ACTION] = VERDICT(refuse), [ALLOW] = VERDICT(allow),
-	[CLONE3] = VERDICT(unknown),      [SOCKET] = VERDICT(socket_family),
+	[NOT_THERE] = VERDICT(unknown),   [SOCKET] = VERDICT(socket_family),
 	[CLONE] = VERDICT(clone_flags),   [PERSONALITY] = VERDICT(personalities),
 };
 _Static_assert(sizeof(personalities) / sizeof(*personalities) <= SECCOMP_VERDICT_MAX, "near jumps");
@@ -90,7 +90,7 @@ static size_t choose(uint64_t capabilities, bool is_i386, struct seccomp_call *c
 		int nr = is_i386 ? c->i386 : c->x86_64;
 		if (nr < 0 || (c->capabilities && !(c->capabilities & capabilities)))
 			continue;
-		bool opened = (c->action == CLONE || c->action == CLONE3) &&
+		bool opened = (c->action == CLONE || c->action == NOT_THERE) &&
 		              capabilities & CAP(SYS_ADMIN);
 		actions[nr] = opened ? ALLOW : c->action;
 	}
@@ -102,15 +102,29 @@ static size_t choose(uint64_t capabilities, bool is_i386, struct seccomp_call *c
 	return n;
 }
 
+static uint32_t profile_end(bool is_i386)
+{
+	int last = 0;
+	for (size_t i = 0; i < PROFILE_CALLS; i++) {
+		int nr = is_i386 ? profile[i].i386 : profile[i].x86_64;
+		last = nr > last ? nr : last;
+	}
+	return (uint32_t)last + 1;
+}
+
 fallible seccomp_default(uint64_t capabilities, struct seccomp_filter *ret)
 {
 #ifndef __x86_64__
 	return error_new(ERROR_UNSUPPORTED, "no default seccomp filter for this architecture");
 #endif
 	struct seccomp_call native[NUMBERS_MAX], i386[NUMBERS_MAX];
+	// Calls younger than the profile are ENOSYS, as runc makes them: programs fall back only
+	// then.
 	const struct seccomp_table tables[] = {
-		{AUDIT_ARCH_X86_64, native, choose(capabilities, false, native)},
-		{AUDIT_ARCH_I386, i386, choose(capabilities, true, i386)},
+		{AUDIT_ARCH_X86_64, native, choose(capabilities, false, native), profile_end(false),
+	         NOT_THERE},
+		{AUDIT_ARCH_I386, i386, choose(capabilities, true, i386), profile_end(true),
+	         NOT_THERE},
 	};
 	return seccomp_build(tables, 2, verdicts, SECCOMP_RET_KILL_PROCESS, ret);
 }
@@ -144,6 +158,6 @@ fallible seccomp_allow_only(const int *nrs, size_t n, uint32_t otherwise,
 		if (unique == 0 || calls[unique - 1].nr != calls[i].nr)
 			calls[unique++] = calls[i];
 	}
-	const struct seccomp_table table = {arch, calls, unique};
+	const struct seccomp_table table = {arch, calls, unique, 0, 0};
 	return seccomp_build(&table, 1, two, SECCOMP_RET_KILL_PROCESS, ret);
 }

@@ -65,6 +65,12 @@ static size_t make_ranges(const struct seccomp_table *t, struct range **ret)
 		}
 		expected = t->calls[i].nr + 1;
 	}
+	if (t->end > 0 && t->end >= expected) {
+		alloc_grow(&ranges, &capacity, n, sizeof(*ranges));
+		// Right behind the last call the gap is empty.
+		n -= t->end == ranges[n - 1].first;
+		ranges[n++] = (struct range){t->end, t->beyond};
+	}
 	*ret = ranges;
 	return n;
 }

@@ -20,10 +20,11 @@ struct seccomp_table {                    // one architecture
 	uint32_t arch;                    // AUDIT_ARCH_*
 	const struct seccomp_call *calls; // sorted by nr, each once
 	size_t n;
+	uint32_t end, beyond; // numbers from `end` on (0: none) get verdict `beyond`
 };
 
 // Verdict 0 is for every number that a table doesn't have; other_arch is a SECCOMP_RET_*. Numbers
-// of x32 (bit 30) are beyond the last range and so get verdict 0.
+// of x32 (bit 30) are beyond every range.
 // At most 8 verdicts may be longer than one instruction. Errors: LIMIT (over 4096 instructions).
 fallible seccomp_build(const struct seccomp_table *tables, size_t n_tables,
                        const struct seccomp_verdict *verdicts, uint32_t other_arch,

@@ -51,14 +51,14 @@ static const struct sock_filter personalities[] = {
 };
 // clang-format on
 
-enum action { EPERM_ACTION, ALLOW, NOT_THERE, SOCKET, CLONE, PERSONALITY };
+enum action { EPERM_ACTION, ALLOW, CLONE3, SOCKET, CLONE, PERSONALITY };
 #define VERDICT(code)                                \
 	{                                            \
 		code, sizeof(code) / sizeof(*(code)) \
 	}
 static const struct seccomp_verdict verdicts[] = {
 	[EPERM_ACTION] = VERDICT(refuse), [ALLOW] = VERDICT(allow),
-	[NOT_THERE] = VERDICT(unknown),   [SOCKET] = VERDICT(socket_family),
+	[CLONE3] = VERDICT(unknown),      [SOCKET] = VERDICT(socket_family),
 	[CLONE] = VERDICT(clone_flags),   [PERSONALITY] = VERDICT(personalities),
 };
 _Static_assert(sizeof(personalities) / sizeof(*personalities) <= SECCOMP_VERDICT_MAX, "near jumps");
@@ -90,7 +90,7 @@ static size_t choose(uint64_t capabilities, bool is_i386, struct seccomp_call *c
 		int nr = is_i386 ? c->i386 : c->x86_64;
 		if (nr < 0 || (c->capabilities && !(c->capabilities & capabilities)))
 			continue;
-		bool opened = (c->action == CLONE || c->action == NOT_THERE) &&
+		bool opened = (c->action == CLONE || c->action == CLONE3) &&
 		              capabilities & CAP(SYS_ADMIN);
 		actions[nr] = opened ? ALLOW : c->action;
 	}
@@ -122,9 +122,9 @@ fallible seccomp_default(uint64_t capabilities, struct seccomp_filter *ret)
 	// then.
 	const struct seccomp_table tables[] = {
 		{AUDIT_ARCH_X86_64, native, choose(capabilities, false, native), profile_end(false),
-	         NOT_THERE},
+	         CLONE3},
 		{AUDIT_ARCH_I386, i386, choose(capabilities, true, i386), profile_end(true),
-	         NOT_THERE},
+	         CLONE3},
 	};
 	return seccomp_build(tables, 2, verdicts, SECCOMP_RET_KILL_PROCESS, ret);
 }

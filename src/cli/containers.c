@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/print.h"
+#include "cli/report.h"
 #include "cli/session.h"
 #include "cli/table.h"
 #include "cli/units.h"
@@ -254,12 +255,7 @@ fallible containers_delete(struct invocation *in)
 			continue;
 		auto_free char *message =
 			alloc_printf("failed to delete container \"%s\"", in->args[i]);
-		if (in->ctr || first || in->n_args > 1)
-			output_log(in, "error", message, e->message);
-		if (first)
-			error_drop(&e); // it was told; the first one decides
-		else
-			first = e;
+		report_one_of(in, &first, e, message);
 	}
 	return first;
 }

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/print.h"
+#include "cli/report.h"
 #include "cli/session.h"
 #include "cli/table.h"
 #include "cli/units.h"
@@ -203,15 +204,12 @@ fallible images_import(struct invocation *in)
 	return NULL;
 }
 
-// A name that isn't there: ctr warns and goes on, and scripts rely on it. As coracle an error.
-static struct error *removal_failed(const struct invocation *in, const char *name, struct error *e)
+// A name that isn't there: ctr warns and exits 0, and scripts rely on it. As coracle an error.
+static void warn_of_missing(const struct invocation *in, const char *name, struct error *e)
 {
-	if (!in->ctr || !error_is(e, ERROR_NOT_FOUND))
-		return e;
 	auto_free char *text = alloc_printf("%s: image not found", name);
 	output_log(in, "warning", text, NULL);
 	error_drop(&e);
-	return NULL;
 }
 
 fallible images_delete(struct invocation *in)
@@ -225,13 +223,12 @@ fallible images_delete(struct invocation *in)
 			output_line(in->args[i]);
 			continue;
 		}
-		e = removal_failed(in, in->args[i], e);
-		if (e && first) {
-			output_log(in, "error", e->message, NULL);
-			error_drop(&e);
-		} else if (e) {
-			first = e;
+		if (in->ctr && error_is(e, ERROR_NOT_FOUND)) {
+			warn_of_missing(in, in->args[i], e);
+			continue;
 		}
+		auto_free char *message = alloc_printf("unable to delete %s", in->args[i]);
+		report_one_of(in, &first, e, message);
 	}
 	return first;
 }

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/print.h"
+#include "cli/report.h"
 #include "cli/session.h"
 #include "cli/table.h"
 
@@ -89,12 +90,7 @@ fallible namespaces_remove(struct invocation *in)
 			continue;
 		}
 		auto_free char *message = alloc_printf("unable to delete %s", in->args[i]);
-		if (in->ctr || first || in->n_args > 1)
-			output_log(in, "error", message, e->message);
-		if (first)
-			error_drop(&e); // it was told; the first one decides
-		else
-			first = error_prefix(e, "unable to delete %s", in->args[i]);
+		report_one_of(in, &first, error_prefix(e, "%s", message), message);
 	}
 	return first;
 }

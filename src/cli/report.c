@@ -32,3 +32,16 @@ void report_error(const struct invocation *in, const struct error *e)
 	}
 	fwrite(text.bytes, 1, text.size, stderr);
 }
+
+void report_one_of(const struct invocation *in, struct error **first, struct error *e,
+                   const char *message)
+{
+	if (in->ctr)
+		output_log(in, "error", message, e->message);
+	else if (*first)
+		output_log(in, "error", e->message, NULL);
+	if (*first)
+		error_drop(&e); // it was told; the first one decides
+	else
+		*first = e;
+}

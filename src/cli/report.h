@@ -10,3 +10,9 @@ void report_error(const struct invocation *in, const struct error *e);
 // As ctr 1 for every error; as coracle 125 the engine failed, 126 the program of the container is
 // not executable, 127 it is not there, 2 the command line is wrong.
 int report_status(const struct invocation *in, const struct error *e);
+
+// For commands over several objects, of which some fail: takes over `e`. The first error becomes
+// *first, the command's own; the others are lines besides it. As ctr each is a line of its logger,
+// under `message`.
+void report_one_of(const struct invocation *in, struct error **first, struct error *e,
+                   const char *message);

@@ -1,0 +1,943 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole command lines against an engine that only pretends: what is printed, and the exit status.
+// The wanted lines are those of ctr 2.1.1 (test/golden), where ctr has the command.
+#include "cli/cli.h"
+#include "engine/engine.h"
+#include "engine/spec.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define N(array) (sizeof(array) / sizeof(*(array)))
+#define WORDS 32
+#define OCI "application/vnd.oci.image."
+#define MANIFEST "sha256:f38f83b0d3fe5966646b0cc4b104aeb4076c67a2dcbc08a04af6c76f22a4333c"
+#define CONFIG "sha256:592d9e3b4e0c3d6bc29978fcca1ccca60b3f58f7ff5ff9b79c0e56f9df89b6cb"
+#define LAYER "sha256:deb7a8ef264ad3b64f58a6c5a68e0c6cd958ba90fbdbeb98cbe408271a25aefd"
+#define CHAIN "sha256:799147e94b30efb36b31b079c798ce2cda2af23613468e02acd857f76ca19aad"
+#define BUSYBOX "docker.io/library/busybox:latest"
+#define CREATED INT64_C(1795562962436625639)
+
+// --- The pretended engine
+
+struct engine {
+	struct engine_options options;
+};
+static struct engine the_engine;
+
+fallible engine_open(const struct engine_options *options, struct engine **ret)
+{
+	the_engine.options = *options;
+	if (strchr(options->ns, ' '))
+		return error_new(ERROR_INVALID,
+		                 "namespace validation: identifier \"%s\" must match x",
+		                 options->ns);
+	*ret = &the_engine;
+	return NULL;
+}
+
+void engine_close(struct engine *engine)
+{
+	(void)engine;
+}
+
+static char *platform_items[] = {(char *)"linux/amd64", NULL};
+static struct engine_label label_items[] = {{(char *)"c", (char *)"1"}, {(char *)"d", (char *)""}};
+static struct engine_image image_items[] = {
+	{.name = (char *)"bb",
+         .media_type = (char *)OCI "manifest.v1+json",
+         .digest = (char *)MANIFEST,
+         .size_bytes = 1032207,
+         .created_ns = CREATED,
+         .platforms = {platform_items, 1, 2},
+         .labels = {label_items, 2},
+         .n_blobs = 2,
+         .n_present = 1,
+         .blobs_bytes = 1031785,
+         .present_bytes = 307},
+	{.name = (char *)BUSYBOX,
+         .media_type = (char *)OCI "index.v1+json",
+         .digest = (char *)MANIFEST,
+         .size_bytes = 233,
+         .n_blobs = 2,
+         .n_present = 2,
+         .blobs_bytes = 1031785,
+         .present_bytes = 1031785,
+         .is_complete = true,
+         .is_unpacked = true},
+};
+static struct engine_images images = {image_items, 2};
+
+fallible engine_image_list(struct engine *engine, const char *const *filters, size_t n_filters,
+                           bool check, const char *snapshotter, struct engine_images **ret)
+{
+	(void)engine, (void)check, (void)snapshotter;
+	if (n_filters > 0 && text_equal(filters[0], "name=="))
+		return error_new(ERROR_INVALID, "filters: parse error");
+	*ret = &images;
+	return NULL;
+}
+
+void engine_images_free(struct engine_images *i)
+{
+	(void)i;
+}
+
+static struct error *image_not_found(const char *name)
+{
+	return error_hint(error_new(ERROR_NOT_FOUND, "image \"%s\": not found", name),
+	                  "coracle images ls shows what is there");
+}
+
+fallible engine_image_remove(struct engine *engine, const char *name)
+{
+	(void)engine;
+	if (text_starts(name, "nosuch"))
+		return image_not_found(name);
+	return NULL;
+}
+
+fallible engine_image_tag(struct engine *engine, const char *source, const char *target, bool force)
+{
+	(void)engine;
+	if (text_equal(source, "nosuch"))
+		return image_not_found(source);
+	if (!force)
+		return error_new(ERROR_EXISTS, "image \"%s\": already exists", target);
+	return NULL;
+}
+
+fallible engine_image_label(struct engine *engine, const char *name, const char *const *labels,
+                            size_t n_labels, bool replace_all, struct engine_labels *ret)
+{
+	(void)engine, (void)name, (void)labels, (void)replace_all;
+	*ret = (struct engine_labels){label_items, n_labels > 0 ? 2 : 0};
+	return NULL;
+}
+
+void engine_labels_done(struct engine_labels *labels)
+{
+	(void)labels;
+}
+
+fallible engine_import(struct engine *engine, const struct engine_import *request,
+                       struct strings *ret)
+{
+	struct engine_progress p = {
+		.item = "layer sha256:deb7", .done_bytes = 1024, .finished = true};
+	engine->options.sink.progress(engine->options.sink.context, &p);
+	engine->options.sink.warn(engine->options.sink.context, "a warning");
+	if (engine->options.sink.debug)
+		return error_new(ERROR_INVALID, "debug is on");
+	strings_add(ret, BUSYBOX);
+	if (request->base_name)
+		strings_add(ret, request->base_name);
+	for (size_t i = 0; i < request->n_labels; i++)
+		strings_add(ret, request->labels[i]);
+	return NULL;
+}
+
+static struct engine_node children[] = {
+	{.media_type = (char *)OCI "config.v1+json",
+         .digest = (char *)CONFIG,
+         .size_bytes = 307,
+         .content = (char *)"{\"os\":\"linux\",\"config\":{\"Cmd\":[\"/bin/sh\"]}}",
+         .labels = {label_items, 1}},
+	{.media_type = (char *)OCI "layer.v1.tar+gzip",
+         .digest = (char *)LAYER,
+         .size_bytes = 1031478,
+         .is_missing = true},
+};
+static struct engine_image_tree tree = {
+	.name = (char *)BUSYBOX,
+	.created_ns = CREATED,
+	.updated_ns = CREATED,
+	.node = {.media_type = (char *)OCI "manifest.v1+json",
+                 .digest = (char *)MANIFEST,
+                 .size_bytes = 422,
+                 .children = children,
+                 .n_children = 2},
+};
+
+fallible engine_image_inspect(struct engine *engine, const char *name, bool content,
+                              struct engine_image_tree **ret)
+{
+	(void)engine, (void)content;
+	if (text_equal(name, "nosuch"))
+		return image_not_found(name);
+	*ret = &tree;
+	return NULL;
+}
+
+void engine_image_tree_free(struct engine_image_tree *t)
+{
+	(void)t;
+}
+
+fallible engine_image_mount(struct engine *engine, const struct engine_mount_image *request,
+                            char **ret_chain_id)
+{
+	(void)engine;
+	if (request->rw)
+		return error_new(ERROR_EXISTS, "snapshot \"%s\": already exists", request->target);
+	*ret_chain_id = alloc_string(CHAIN);
+	return NULL;
+}
+
+fallible engine_image_unmount(struct engine *engine, const char *target, bool remove,
+                              const char *snapshotter)
+{
+	(void)engine, (void)target, (void)remove, (void)snapshotter;
+	return NULL;
+}
+
+static struct engine_snapshot snapshot_items[] = {
+	{.key = (char *)"c1", .parent = (char *)CHAIN, .kind = "Committed"},
+	{.key = (char *)"s1", .parent = (char *)CHAIN, .kind = "Active"},
+	{.key = (char *)"s2",
+         .parent = (char *)"",
+         .kind = "Active",
+         .created_ns = CREATED,
+         .updated_ns = CREATED,
+         .labels = {label_items, 1}},
+	{.key = (char *)CHAIN, .parent = (char *)"", .kind = "Committed"},
+	{.key = (char *)"v1", .parent = (char *)"c1", .kind = "View"},
+};
+static struct engine_snapshots snapshots = {snapshot_items, 5},
+			       one_snapshot = {snapshot_items + 2, 1};
+
+fallible engine_snapshot_list(struct engine *engine, const char *snapshotter,
+                              struct engine_snapshots **ret)
+{
+	(void)engine;
+	if (text_equal(snapshotter, "nosuch"))
+		return error_new(ERROR_INVALID, "snapshotter not loaded: nosuch: invalid argument");
+	*ret = &snapshots;
+	return NULL;
+}
+
+fallible engine_snapshot_info(struct engine *engine, const char *snapshotter, const char *key,
+                              struct engine_snapshots **ret)
+{
+	(void)engine, (void)snapshotter, (void)key;
+	*ret = &one_snapshot;
+	return NULL;
+}
+
+void engine_snapshots_free(struct engine_snapshots *s)
+{
+	(void)s;
+}
+
+static char *option_items[] = {(char *)"workdir=/var/lib/coracle/snapshots/overlayfs/7/work",
+                               (char *)"index=off", NULL};
+static struct engine_mount mount_items[] = {
+	{(char *)"overlay", (char *)"overlay", NULL, {option_items, 2, 3}}};
+static struct engine_mounts mounts = {mount_items, 1};
+
+fallible engine_snapshot_prepare(struct engine *engine, const char *snapshotter, const char *key,
+                                 const char *parent, bool view, struct engine_mounts **ret)
+{
+	(void)engine, (void)snapshotter, (void)key, (void)parent, (void)view;
+	*ret = &mounts;
+	return NULL;
+}
+
+fallible engine_snapshot_mounts(struct engine *engine, const char *snapshotter, const char *key,
+                                struct engine_mounts **ret)
+{
+	(void)engine, (void)snapshotter, (void)key;
+	*ret = &mounts;
+	return NULL;
+}
+
+void engine_mounts_free(struct engine_mounts *m)
+{
+	(void)m;
+}
+
+fallible engine_snapshot_commit(struct engine *engine, const char *snapshotter, const char *key,
+                                const char *active)
+{
+	(void)engine, (void)snapshotter, (void)active;
+	return error_new(ERROR_EXISTS, "snapshot \"%s\": already exists", key);
+}
+
+fallible engine_snapshot_remove(struct engine *engine, const char *snapshotter, const char *key)
+{
+	(void)engine, (void)snapshotter;
+	if (text_equal(key, "c1"))
+		return error_new(ERROR_BUSY,
+		                 "cannot remove snapshot with child: failed precondition");
+	return NULL;
+}
+
+fallible engine_snapshot_usage(struct engine *engine, const char *snapshotter, const char *key,
+                               uint64_t *ret_bytes, uint64_t *ret_inodes)
+{
+	(void)engine, (void)snapshotter, (void)key;
+	*ret_bytes = 8192;
+	*ret_inodes = 2;
+	return NULL;
+}
+
+fallible engine_snapshot_label(struct engine *engine, const char *snapshotter, const char *key,
+                               const char *const *labels, size_t n_labels,
+                               struct engine_labels *ret)
+{
+	(void)snapshotter;
+	return engine_image_label(engine, key, labels, n_labels, false, ret);
+}
+
+fallible engine_snapshot_unpack(struct engine *engine, const char *snapshotter, const char *digest,
+                                char **ret_chain_id)
+{
+	(void)engine, (void)snapshotter, (void)digest;
+	*ret_chain_id = alloc_string(CHAIN);
+	return NULL;
+}
+
+static void say_texts(const char *name, const struct spec_texts *texts)
+{
+	for (size_t i = 0; i < texts->n; i++)
+		printf(" %s=%s", name, texts->items[i]);
+}
+
+static void say_text(const char *name, const char *text)
+{
+	if (text)
+		printf(" %s=%s", name, text);
+}
+
+// Prints what arrived, for the test to compare.
+static void say_request(const struct engine_run *r)
+{
+	const struct spec_request *spec = r->spec;
+	say_text("image", r->image);
+	say_text("id", r->id);
+	say_text("config", r->config);
+	say_texts("arg", &spec->args);
+	say_texts("env", &spec->env);
+	say_texts("volume", &spec->volumes);
+	say_texts("mount", &spec->mounts);
+	say_texts("label", &spec->labels);
+	say_text("cwd", spec->cwd);
+	say_text("user", spec->user);
+	say_text("cgroup", r->cgroup);
+	say_text("snapshotter", r->snapshotter);
+	printf("%s%s%s%s%s", r->remove ? " rm" : "", r->cni ? " cni" : "",
+	       spec->privileged ? " privileged" : "", spec->no_seccomp ? " no-seccomp" : "",
+	       spec->cap_prefix_required ? " as-ctr" : "");
+	if (spec->cpu_shares.set)
+		printf(" shares=%d", (int)spec->cpu_shares.value);
+	if (spec->memory_limit)
+		printf(" memory=%d", (int)spec->memory_limit);
+	printf(" stdio=%d,%d,%d\n", r->stdio[0], r->stdio[1], r->stdio[2]);
+}
+
+fallible engine_run(struct engine *engine, const struct engine_run *request, int *ret_exit_code)
+{
+	(void)engine;
+	if (request->image && text_equal(request->image, "nosuch"))
+		return image_not_found(request->image);
+	if (request->spec->args.n > 0 && text_equal(request->spec->args.items[0], "nosuch"))
+		return error_new(ERROR_NO_PROGRAM, "exec: \"nosuch\": executable file not found in "
+		                                   "$PATH");
+	say_request(request);
+	*ret_exit_code = 137;
+	return NULL;
+}
+
+fallible engine_spec(struct engine *engine, const struct engine_run *request, char **ret)
+{
+	(void)engine, (void)request;
+	*ret = alloc_string("{\"ociVersion\":\"1.2.1\"}");
+	return NULL;
+}
+
+static struct engine_container container_items[] = {
+	{.id = (char *)"demo",
+         .image = (char *)BUSYBOX,
+         .runtime = (char *)"io.containerd.runc.v2",
+         .snapshotter = (char *)"overlayfs",
+         .snapshot_key = (char *)"demo",
+         .labels = {label_items, 1},
+         .created_ns = CREATED,
+         .updated_ns = CREATED,
+         .spec = (char *)"{\"ociVersion\":\"1.2.1\"}",
+         .cni = (char *)"{\"EnableCni\":true}",
+         .status = "RUNNING",
+         .pid = 24979,
+         .command = (char *)"sleep 100"},
+	{.id = (char *)"own", .runtime = (char *)"x", .spec = (char *)"{}"},
+};
+static struct engine_containers containers = {container_items, 2};
+
+fallible engine_container_list(struct engine *engine, const char *const *filters, size_t n_filters,
+                               struct engine_containers **ret)
+{
+	(void)engine, (void)filters, (void)n_filters;
+	*ret = &containers;
+	return NULL;
+}
+
+static struct error *container_not_found(const char *id)
+{
+	return error_new(ERROR_NOT_FOUND, "container \"%s\" in namespace \"default\": not found",
+	                 id);
+}
+
+fallible engine_container_info(struct engine *engine, const char *id,
+                               struct engine_containers **ret)
+{
+	(void)engine;
+	if (text_equal(id, "nosuch"))
+		return container_not_found(id);
+	*ret = &containers;
+	return NULL;
+}
+
+void engine_containers_free(struct engine_containers *c)
+{
+	(void)c;
+}
+
+fallible engine_container_remove(struct engine *engine, const char *id, bool keep_snapshot,
+                                 bool force)
+{
+	(void)engine, (void)keep_snapshot, (void)force;
+	return text_equal(id, "demo") ? NULL : container_not_found(id);
+}
+
+fallible engine_container_label(struct engine *engine, const char *id, const char *const *labels,
+                                size_t n_labels, struct engine_labels *ret)
+{
+	return engine_image_label(engine, id, labels, n_labels, false, ret);
+}
+
+fallible engine_task_kill(struct engine *engine, const char *id, const char *signal, bool all)
+{
+	(void)engine;
+	printf("kill %s %s%s\n", id, signal ? signal : "-", all ? " all" : "");
+	return NULL;
+}
+
+static struct engine_namespace namespace_items[] = {
+	{(char *)"default", {NULL, 0}},
+	{(char *)"foo", {label_items, 1}},
+};
+static struct engine_namespaces namespaces = {namespace_items, 2};
+
+fallible engine_namespace_list(struct engine *engine, struct engine_namespaces **ret)
+{
+	(void)engine;
+	*ret = &namespaces;
+	return NULL;
+}
+
+void engine_namespaces_free(struct engine_namespaces *n)
+{
+	(void)n;
+}
+
+fallible engine_namespace_create(struct engine *engine, const char *name, const char *const *labels,
+                                 size_t n_labels)
+{
+	(void)engine, (void)labels, (void)n_labels;
+	return error_new(ERROR_EXISTS, "namespace \"%s\": already exists", name);
+}
+
+fallible engine_namespace_remove(struct engine *engine, const char *name)
+{
+	(void)engine;
+	if (text_equal(name, "gone"))
+		return error_new(ERROR_NOT_FOUND, "namespace \"gone\": not found");
+	if (text_equal(name, "full"))
+		return error_new(ERROR_BUSY, "namespace \"full\" must be empty");
+	return NULL;
+}
+
+fallible engine_namespace_label(struct engine *engine, const char *name, const char *const *labels,
+                                size_t n_labels)
+{
+	(void)engine, (void)name, (void)labels, (void)n_labels;
+	return NULL;
+}
+
+static struct engine_garbage garbage_items[] = {
+	{(char *)"snapshot", (char *)"s9", (char *)"its owner is dead", 8192}};
+static struct engine_garbage_list garbage = {garbage_items, 1};
+
+fallible engine_gc(struct engine *engine, bool dry_run, struct engine_garbage_list **ret)
+{
+	(void)engine, (void)dry_run;
+	*ret = &garbage;
+	return NULL;
+}
+
+void engine_garbage_free(struct engine_garbage_list *g)
+{
+	(void)g;
+}
+
+static struct engine_info info = {(char *)"0", (char *)"/r", (char *)"/s",
+                                  (char *)"u", (char *)"6",  (char *)"v2"};
+
+fallible engine_info(struct engine *engine, struct engine_info **ret)
+{
+	(void)engine;
+	*ret = &info;
+	return NULL;
+}
+
+void engine_info_free(struct engine_info *i)
+{
+	(void)i;
+}
+
+// --- Command lines
+
+struct outcome {
+	int status;
+	char out[65536], err[65536];
+};
+
+static void read_memory(int fd, char *text, size_t size)
+{
+	ssize_t n = pread(fd, text, size - 1, 0);
+	assert_true(n >= 0);
+	text[n] = 0;
+	close(fd);
+}
+
+// In a child of its own: the program closes its standard output at its end.
+static void run_line(const char *line, struct outcome *ret)
+{
+	auto_free char *text = alloc_string(line);
+	char *words[WORDS];
+	int n = 0;
+	for (char *s = text; *s && n < WORDS - 1;) {
+		words[n++] = s;
+		s += strcspn(s, " ");
+		if (*s)
+			*s++ = 0;
+	}
+	words[n] = NULL;
+	int out = memfd_create("out", MFD_CLOEXEC), err = memfd_create("err", MFD_CLOEXEC);
+	assert_true(out >= 0 && err >= 0);
+	fflush(NULL);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (dup2(out, STDOUT_FILENO) < 0 || dup2(err, STDERR_FILENO) < 0)
+			_exit(99);
+		_exit(cli_main(n, words));
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	ret->status = WEXITSTATUS(status);
+	read_memory(out, ret->out, sizeof(ret->out));
+	read_memory(err, ret->err, sizeof(ret->err));
+}
+
+struct line_case {
+	const char *line;
+	int status;
+	const char *out, *err;
+};
+
+// `err` of NULL: not looked at.
+static void compare(const struct line_case *cases, size_t n)
+{
+	static struct outcome o;
+	for (size_t i = 0; i < n; i++) {
+		run_line(cases[i].line, &o);
+		if (strcmp(o.out, cases[i].out) != 0)
+			fail_msg("%s:\n%s\nwanted:\n%s", cases[i].line, o.out, cases[i].out);
+		if (cases[i].err && strcmp(o.err, cases[i].err) != 0)
+			fail_msg("%s:\n%s\nwanted:\n%s", cases[i].line, o.err, cases[i].err);
+		if (o.status != cases[i].status)
+			fail_msg("%s: exit %d", cases[i].line, o.status);
+	}
+}
+
+static void image_lines(void **state)
+{
+	(void)state;
+	static const struct line_case cases[] = {
+		{"ctr i ls", 0,
+	         "REF                              TYPE                                       "
+	         "DIGEST                                                                  SIZE       "
+	         "PLATFORMS   LABELS \n"
+	         "bb                               " OCI "manifest.v1+json " MANIFEST
+	         " 1008.0 KiB linux/amd64 c=1,d= \n" BUSYBOX " " OCI "index.v1+json    " MANIFEST
+	         " 233.0 B    -           -      \n",
+	         ""},
+		{"ctr i ls -q", 0, "bb\n" BUSYBOX "\n", ""},
+		{"ctr i ls name==", 1, "", "ctr: failed to list images: filters: parse error\n"},
+		{"ctr i check", 0,
+	         "REF                              TYPE                                       "
+	         "DIGEST                                                                  STATUS     "
+	         "      SIZE                  UNPACKED \n"
+	         "bb                               " OCI "manifest.v1+json " MANIFEST
+	         " incomplete (1/2) 307.0 B/1007.6 KiB    false\n" BUSYBOX " " OCI
+	         "index.v1+json    " MANIFEST " complete (2/2)   1007.6 KiB/1007.6 KiB true\n",
+	         ""},
+		{"ctr i check -q", 0, BUSYBOX "\n", ""},
+		{"coracle images ls --format xml", 2, "",
+	         "coracle: format must be table or json\n"},
+		{"ctr i rm nosuch bb", 0, "bb\n", NULL},
+		{"coracle images rm nosuch bb nosuch2", 125, "bb\n",
+	         "coracle: error: image \"nosuch2\": not found\n"
+	         "coracle: image \"nosuch\": not found\n"
+	         "hint: coracle images ls shows what is there\n"},
+		{"ctr i rm", 0, "", ""},
+		{"ctr i tag bb x:1 y:1", 0, "x:1\ny:1\n", ""},
+		{"ctr i tag --local bb x:1", 1, "", "ctr: image \"x:1\": already exists\n"},
+		{"ctr i tag --local --force bb x:1", 0, "x:1\n", ""},
+		{"ctr i tag bb", 1, "",
+	         "ctr: please provide an image reference to tag to\n"
+	         "hint: ctr images tag --help shows the arguments\n"},
+		{"ctr i label bb c=1", 0, "c=1,d=\n", ""},
+		{"ctr i label bb c=", 0, "c=1,d=\n", ""},
+		{"ctr i label bb", 0, "\n", ""},
+		{"ctr i mount bb /mnt", 0, CHAIN "\n/mnt\n", ""},
+		{"ctr i mount bb", 1, "", NULL},
+		{"ctr i mount --rw bb /mnt", 1, "", "ctr: snapshot \"/mnt\": already exists\n"},
+		{"ctr i unmount --rm /mnt", 0, "/mnt\n", ""},
+		{"ctr i unmount", 1, "", NULL},
+		{"coracle images import /nosuch.tar", 125, "",
+	         "coracle: open /nosuch.tar: No such file or directory\n"
+	         "hint: an archive is what docker save, podman save or skopeo copy write; - is "
+	         "standard input\n"},
+		{"coracle images import --base-name x --label a=1 /dev/null", 0,
+	         BUSYBOX "        \tsaved\t\n"
+	                 "x                                       \tsaved\t\n"
+	                 "a=1                                     \tsaved\t\n",
+	         "layer sha256:deb7: done, 1.0 KiB in 0.0 s\ncoracle: warning: a warning\n"},
+		{"coracle --debug images import /dev/null", 125, "", NULL},
+	};
+	compare(cases, N(cases));
+}
+
+static void inspect_lines(void **state)
+{
+	(void)state;
+	static const struct line_case cases[] = {
+		{"ctr i inspect bb", 0,
+	         BUSYBOX "\n"
+	                 "│    Created: 2026-11-24 23:29:22.436625639 +0000 UTC\n"
+	                 "│    Updated: 2026-11-24 23:29:22.436625639 +0000 UTC\n"
+	                 "└── " OCI "manifest.v1+json @" MANIFEST " (422 bytes)\n"
+	                 "    ├── " OCI "config.v1+json @" CONFIG " (307 bytes)\n"
+	                 "    └── " OCI "layer.v1.tar+gzip @" LAYER " (1031478 bytes) (missing)\n",
+	         ""},
+		{"ctr i inspect --content bb", 0,
+	         BUSYBOX "\n"
+	                 "│    Created: 2026-11-24 23:29:22.436625639 +0000 UTC\n"
+	                 "│    Updated: 2026-11-24 23:29:22.436625639 +0000 UTC\n"
+	                 "└── " OCI "manifest.v1+json @" MANIFEST " (422 bytes)\n"
+	                 "    ├── " OCI "config.v1+json @" CONFIG " (307 bytes)\n"
+	                 "    │   ┌────────Labels─────────\n"
+	                 "    │   │\"c\": \"1\"\n"
+	                 "    │   └───────────────────────\n"
+	                 "    │   ┌────────Content────────\n"
+	                 "    │   │{\n"
+	                 "    │   │   \"os\": \"linux\",\n"
+	                 "    │   │   \"config\": {\n"
+	                 "    │   │      \"Cmd\": [\n"
+	                 "    │   │         \"/bin/sh\"\n"
+	                 "    │   │      ]\n"
+	                 "    │   │   }\n"
+	                 "    │   │}\n"
+	                 "    │   └───────────────────────\n"
+	                 "    └── " OCI "layer.v1.tar+gzip @" LAYER " (1031478 bytes) (missing)\n",
+	         ""},
+		{"ctr i inspect nosuch", 1, "",
+	         "ctr: image \"nosuch\": not found\nhint: coracle images ls shows what is there\n"},
+	};
+	compare(cases, N(cases));
+}
+
+static void snapshot_lines(void **state)
+{
+	(void)state;
+	static const struct line_case cases[] = {
+		{"ctr snapshot ls", 0,
+	         "KEY                                                                     PARENT       "
+	         "                                                           KIND      \n"
+	         "c1                                                                      " CHAIN
+	         " Committed \n"
+	         "s1                                                                      " CHAIN
+	         " Active    \n"
+	         "s2                                                                                   "
+	         "                                                           Active    \n" CHAIN
+	         "                                                                         Committed \n"
+	         "v1                                                                      c1           "
+	         "                                                           View      \n",
+	         ""},
+		{"ctr snapshots tree", 0, " s2\n " CHAIN "\n  \\_ c1\n    \\_ v1\n  \\_ s1\n", ""},
+		{"ctr snapshots info s2", 0,
+	         "{\n"
+	         "    \"Kind\": \"Active\",\n"
+	         "    \"Name\": \"s2\",\n"
+	         "    \"Labels\": {\n"
+	         "        \"c\": \"1\"\n"
+	         "    },\n"
+	         "    \"Created\": \"2026-11-24T23:29:22.436625639Z\",\n"
+	         "    \"Updated\": \"2026-11-24T23:29:22.436625639Z\"\n"
+	         "}\n",
+	         ""},
+		{"ctr snapshots prepare --mounts s1 p", 0,
+	         "[\n"
+	         "    {\n"
+	         "        \"Type\": \"overlay\",\n"
+	         "        \"Source\": \"overlay\",\n"
+	         "        \"Target\": \"\",\n"
+	         "        \"Options\": [\n"
+	         "            \"workdir=/var/lib/coracle/snapshots/overlayfs/7/work\",\n"
+	         "            \"index=off\"\n"
+	         "        ]\n"
+	         "    }\n"
+	         "]\n",
+	         ""},
+		{"ctr snapshots prepare s1", 0, "", ""},
+		{"ctr snapshots view -t /mnt v2 c1", 0,
+	         "mount -t overlay overlay /mnt -o "
+	         "workdir=/var/lib/coracle/snapshots/overlayfs/7/work,index=off\n",
+	         ""},
+		{"ctr snapshots mount /mnt s1", 0,
+	         "mount -t overlay overlay /mnt -o "
+	         "workdir=/var/lib/coracle/snapshots/overlayfs/7/work,index=off\n",
+	         ""},
+		{"coracle snapshots mounts s1", 2, "",
+	         "coracle: snapshots mounts takes <target> <key>\n"
+	         "hint: coracle snapshots mounts --help shows the arguments\n"},
+		{"ctr snapshots commit c1 s1", 1, "", "ctr: snapshot \"c1\": already exists\n"},
+		{"ctr snapshots rm s1 c1 s2", 1, "",
+	         "ctr: failed to remove \"c1\": cannot remove snapshot with child: failed "
+	         "precondition\n"},
+		{"ctr snapshots rm", 0, "", ""},
+		{"ctr snapshots usage s1 s2", 0,
+	         "KEY SIZE    INODES \ns1  8.0 KiB 2      \ns2  8.0 KiB 2      \n", ""},
+		{"ctr snapshots usage -b s1", 0, "KEY SIZE INODES \ns1  8192 2      \n", ""},
+		{"ctr snapshots label s2 c=1", 0, "c=1,d=\n", ""},
+		{"ctr snapshots unpack " MANIFEST, 0, "unpacking " MANIFEST "...done\n", ""},
+		{"ctr snapshots --snapshotter nosuch ls", 1, "",
+	         "ctr: snapshotter not loaded: nosuch: invalid argument\n"},
+	};
+	compare(cases, N(cases));
+}
+
+static void container_lines(void **state)
+{
+	(void)state;
+	static const struct line_case cases[] = {
+		{"ctr c ls", 0,
+	         "CONTAINER    IMAGE                               RUNTIME                  \n"
+	         "demo         " BUSYBOX "    io.containerd.runc.v2    \n"
+	         "own          -                                   x                        \n",
+	         ""},
+		{"ctr c ls -q", 0, "demo\nown\n", ""},
+		{"ctr t ls", 0, "TASK    PID      STATUS    \ndemo    24979    RUNNING\n", ""},
+		{"ctr t ls -q", 0, "demo\n", ""},
+		{"coracle ps -q", 0, "demo\n", ""},
+		{"coracle ps -aq", 0, "demo\nown\n", ""},
+		{"ctr c info demo", 0,
+	         "{\n"
+	         "    \"ID\": \"demo\",\n"
+	         "    \"Labels\": {\n"
+	         "        \"c\": \"1\"\n"
+	         "    },\n"
+	         "    \"Image\": \"" BUSYBOX "\",\n"
+	         "    \"Runtime\": {\n"
+	         "        \"Name\": \"io.containerd.runc.v2\",\n"
+	         "        \"Options\": {\n"
+	         "            \"type_url\": \"containerd.runc.v1.Options\"\n"
+	         "        }\n"
+	         "    },\n"
+	         "    \"SnapshotKey\": \"demo\",\n"
+	         "    \"Snapshotter\": \"overlayfs\",\n"
+	         "    \"CreatedAt\": \"2026-11-24T23:29:22.436625639Z\",\n"
+	         "    \"UpdatedAt\": \"2026-11-24T23:29:22.436625639Z\",\n"
+	         "    \"Extensions\": {\n"
+	         "        \"ctr.cni-containerd.metadata\": {\n"
+	         "            \"type_url\": "
+	         "\"github.com/containerd/containerd/v2/cmd/ctr/commands/NetworkMetaData\",\n"
+	         "            \"value\": \"eyJFbmFibGVDbmkiOnRydWV9\"\n"
+	         "        }\n"
+	         "    },\n"
+	         "    \"SandboxID\": \"\",\n"
+	         "    \"Spec\": {\n"
+	         "        \"ociVersion\": \"1.2.1\"\n"
+	         "    }\n"
+	         "}\n",
+	         ""},
+		{"ctr c info --spec demo", 0, "{\n    \"ociVersion\": \"1.2.1\"\n}\n", ""},
+		{"ctr c info nosuch", 1, "",
+	         "ctr: container \"nosuch\" in namespace \"default\": not found\n"},
+		{"ctr c info", 1, "",
+	         "ctr: container id must be provided: invalid argument\n"
+	         "hint: ctr containers info --help shows the arguments\n"},
+		{"ctr c rm", 1, "",
+	         "ctr: must specify at least one container to delete: invalid argument\n"
+	         "hint: ctr containers delete --help shows the arguments\n"},
+		{"ctr c rm demo", 0, "", ""},
+		{"coracle containers rm a demo b", 125, "",
+	         "coracle: error: container \"b\" in namespace \"default\": not found\n"
+	         "coracle: container \"a\" in namespace \"default\": not found\n"},
+		{"ctr c label demo c=1", 0, "c=1,d=\n", ""},
+		{"ctr t kill demo", 0, "kill demo -\n", ""},
+		{"ctr t kill -s KILL -a demo", 0, "kill demo KILL all\n", ""},
+		{"ctr t kill", 1, "", NULL},
+	};
+	compare(cases, N(cases));
+}
+
+static void run_lines(void **state)
+{
+	(void)state;
+	static const struct line_case cases[] = {
+		{"ctr run --rm --cni --env A=1,B=2 --label a=b busybox web echo -x", 137,
+	         " image=busybox id=web arg=echo arg=-x env=A=1,B=2 label=a=b rm cni as-ctr "
+	         "stdio=0,1,2\n",
+	         ""},
+		{"coracle run -v /a:/b:ro -e X= -w /w -u 1:2 --name web busybox sh", 137,
+	         " image=busybox id=web arg=sh env=X= volume=/a:/b:ro cwd=/w user=1:2 stdio=0,1,2\n",
+	         ""},
+		{"ctr run --cpu-shares 0 --cgroup= --memory-limit 0x40 --snapshotter native b web",
+	         137,
+	         " image=b id=web cgroup= snapshotter=native as-ctr shares=0 memory=64 "
+	         "stdio=0,1,2\n",
+	         ""},
+		{"ctr run --config c.json --env A=1 --rm web", 137,
+	         " id=web config=c.json env=A=1 rm as-ctr stdio=0,1,2\n", NULL},
+		{"coracle run --config c.json --hostname h --rm web", 137,
+	         " id=web config=c.json rm stdio=0,1,2\n",
+	         "coracle: warning: --hostname is ignored with --config\n"},
+		{"ctr run --config c.json busybox web", 1, "",
+	         "ctr: with spec config file, only container id should be provided\n"},
+		{"coracle run --config c.json --name web x", 2, "",
+	         "coracle: with spec config file, only container id should be provided\n"},
+		{"ctr run", 1, "",
+	         "ctr: image ref must be provided\nhint: ctr run --help shows the arguments\n"},
+		{"ctr run busybox", 1, "",
+	         "ctr: container id must be provided\nhint: ctr run --help shows the arguments\n"},
+		{"coracle run busybox", 2, "", NULL},
+		{"ctr run --cni --net-host busybox web", 1, "",
+	         "ctr: --cni and --net-host exclude each other\n"
+	         "hint: with --net-host the container has the host's network; leave one of them "
+	         "out\n"},
+		{"ctr run --env-file /nosuch busybox web", 1, "",
+	         "ctr: open /nosuch: No such file or directory\n"},
+		{"ctr run --seccomp-profile / busybox web", 1, "", "ctr: read /: Is a directory\n"},
+		{"ctr run nosuch web", 1, "",
+	         "ctr: image \"nosuch\": not found\nhint: coracle images ls shows what is there\n"},
+		{"ctr run busybox web nosuch", 1, "",
+	         "ctr: exec: \"nosuch\": executable file not found in $PATH\n"},
+		{"coracle run busybox web nosuch", 127, "",
+	         "coracle: exec: \"nosuch\": executable file not found in $PATH\n"},
+		{"coracle spec busybox web", 0, "{\n    \"ociVersion\": \"1.2.1\"\n}\n", ""},
+		{"coracle --timeout 5s run busybox web", 125, "",
+	         "coracle: --timeout is not for run in coracle yet\n"},
+	};
+	compare(cases, N(cases));
+}
+
+static void house_lines(void **state)
+{
+	(void)state;
+	static const struct line_case cases[] = {
+		{"ctr ns ls", 0, "NAME    LABELS \ndefault        \nfoo     c=1    \n", ""},
+		{"ctr ns ls -q", 0, "default\nfoo\n", ""},
+		{"ctr ns c foo", 1, "", "ctr: namespace \"foo\": already exists\n"},
+		{"ctr ns create", 1, "", NULL},
+		{"ctr ns label foo a=", 0, "", ""},
+		{"ctr ns rm a gone", 0, "a\ngone\n", ""},
+		{"coracle namespaces rm gone", 125, "",
+	         "coracle: unable to delete gone: namespace \"gone\": not found\n"},
+		{"coracle namespaces rm full a", 125, "a\n",
+	         "coracle: unable to delete full: namespace \"full\" must be empty\n"},
+		{"coracle gc --dry-run", 0,
+	         "KIND        NAME    SIZE       REASON               \n"
+	         "snapshot    s9      8.0 KiB    its owner is dead    \n",
+	         ""},
+		{"ctr --namespace= c ls", 1, "",
+	         "ctr: namespace is required: failed precondition\n"},
+		{"ctr -a /x.sock c ls -q", 0, "demo\nown\n",
+	         "ctr: note: --address is ignored: there is no daemon\n"},
+		{"ctr nosuch", 3, "",
+	         "No help topic for 'nosuch'\nhint: ctr --help shows what there is\n"},
+		{"coracle --version", 0, "coracle " CORACLE_VERSION "\n", ""},
+		{"coracle images ls --format json", 0,
+	         "[\n"
+	         "    {\n"
+	         "        \"name\": \"bb\",\n"
+	         "        \"media_type\": \"" OCI "manifest.v1+json\",\n"
+	         "        \"digest\": \"" MANIFEST "\",\n"
+	         "        \"size_bytes\": 1032207,\n"
+	         "        \"platforms\": [\n"
+	         "            \"linux/amd64\"\n"
+	         "        ],\n"
+	         "        \"labels\": {\n"
+	         "            \"c\": \"1\",\n"
+	         "            \"d\": \"\"\n"
+	         "        },\n"
+	         "        \"created\": \"2026-11-24T23:29:22.436625639Z\",\n"
+	         "        \"updated\": \"1970-01-01T00:00:00Z\"\n"
+	         "    },\n"
+	         "    {\n"
+	         "        \"name\": \"" BUSYBOX "\",\n"
+	         "        \"media_type\": \"" OCI "index.v1+json\",\n"
+	         "        \"digest\": \"" MANIFEST "\",\n"
+	         "        \"size_bytes\": 233,\n"
+	         "        \"platforms\": [],\n"
+	         "        \"labels\": null,\n"
+	         "        \"created\": \"1970-01-01T00:00:00Z\",\n"
+	         "        \"updated\": \"1970-01-01T00:00:00Z\"\n"
+	         "    }\n"
+	         "]\n",
+	         ""},
+	};
+	compare(cases, N(cases));
+}
+
+// ctr's logger wrote these; the time differs.
+static void log_lines(void **state)
+{
+	(void)state;
+	static struct outcome o;
+	run_line("ctr i rm nosuch", &o);
+	assert_int_equal(o.status, 0);
+	assert_true(text_starts(o.err, "time=\"20"));
+	assert_true(text_ends(o.err, "Z\" level=warning msg=\"nosuch: image not found\"\n"));
+	run_line("ctr c rm nosuch", &o);
+	assert_int_equal(o.status, 1);
+	assert_non_null(strstr(o.err,
+	                       "level=error msg=\"failed to delete container \\\"nosuch\\\"\" "
+	                       "error=\"container \\\"nosuch\\\" in namespace "
+	                       "\\\"default\\\": not found\"\nctr: container \"nosuch\" in "
+	                       "namespace \"default\": not found\n"));
+}
+
+int main(void)
+{
+	unsetenv("CONTAINERD_ADDRESS");
+	unsetenv("CONTAINERD_NAMESPACE");
+	unsetenv("CONTAINERD_SNAPSHOTTER");
+	unsetenv("CORACLE_COMPAT");
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(image_lines),    cmocka_unit_test(inspect_lines),
+		cmocka_unit_test(snapshot_lines), cmocka_unit_test(container_lines),
+		cmocka_unit_test(run_lines),      cmocka_unit_test(house_lines),
+		cmocka_unit_test(log_lines),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -32,7 +32,6 @@ fallible system_info(struct invocation *in)
 	json_set_string(server, "root", info->root);
 	json_set_string(server, "state", info->state);
 	json_set_string(server, "kernel", info->kernel);
-	json_set_string(server, "cgroups", info->cgroups);
 	auto_json struct json *object = json_new_object();
 	json_set(object, "server", server);
 	print_json(object);

@@ -486,8 +486,8 @@ void engine_garbage_free(struct engine_garbage_list *g)
 	(void)g;
 }
 
-static struct engine_info info = {(char *)"0", (char *)"/r", (char *)"/s",
-                                  (char *)"u", (char *)"6",  (char *)"v2"};
+static struct engine_info info = {(char *)"0", (char *)"/r", (char *)"/s", (char *)"u",
+                                  (char *)"6"};
 
 fallible engine_info(struct engine *engine, struct engine_info **ret)
 {

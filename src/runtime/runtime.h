@@ -51,7 +51,9 @@ struct runtime_file {
 };
 
 struct runtime_request {
-	const struct oci_spec *spec; // checked by oci_spec_check(); read-only root comes from here
+	// Checked by oci_spec_check(); read-only root comes from here. Must live until
+	// runtime_start() has returned; all else in here until runtime_create() has.
+	const struct oci_spec *spec;
 	struct runtime_root root;
 	const char *ns, *id; // for messages and the monitor's command line
 	uint64_t instance;   // told by runtime_state(): proof that it is this life of the ID

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// The order of the steps, which is the security of the whole; see the table below.
+#include "runtime/linux/child.h"
+#include "kernel/process.h"
+#include "sys/fd.h"
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/personality.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+// Everything that the plan doesn't name: the caller's database, locks, sockets, terminal.
+static int step_descriptors(struct child *c)
+{
+	unsigned next = 0;
+	for (size_t i = 0; i <= c->plan->n_kept; i++) {
+		unsigned kept = i < c->plan->n_kept ? (unsigned)c->plan->kept[i] : ~0U;
+		if (kept > next && syscall(SYS_close_range, next, kept - (kept != ~0U), 0) < 0)
+			return errno;
+		next = kept + 1;
+	}
+	return 0;
+}
+
+static int step_session(struct child *c)
+{
+	(void)c;
+	umask(0);
+	int sys = process_set_dumpable(false); // until exec nobody may trace us
+	return sys ? sys : process_new_session();
+}
+
+static int wait_byte(int fd)
+{
+	char byte;
+	ssize_t n;
+	while ((n = read(fd, &byte, 1)) < 0 && errno == EINTR)
+		;
+	return n == 1 ? 0 : n == 0 ? EPIPE : errno;
+}
+
+static int step_sync(struct child *c)
+{
+	return c->plan->sync < 0 ? 0 : wait_byte(c->plan->sync);
+}
+
+// In a new user namespace we are nobody until we ask to be its root.
+static int step_user(struct child *c)
+{
+	if (!(c->plan->clone_flags & CLONE_NEWUSER))
+		return 0;
+	int sys = process_set_ids(0, 0, (const gid_t[]){0}, 0);
+	return sys ? sys : process_set_dumpable(false);
+}
+
+static int step_join(struct child *c)
+{
+	for (size_t i = 0; i < c->plan->n_joins; i++) {
+		c->index = (int)i;
+		int sys = namespace_enter(c->plan->joins[i].fd, c->plan->joins[i].flag);
+		if (sys)
+			return sys;
+	}
+	return 0;
+}
+
+// Not by clone3: its root would be our creator's group, since the child is born into its own later.
+static int step_cgroup_namespace(struct child *c)
+{
+	return c->plan->new_cgroup_namespace && unshare(CLONE_NEWCGROUP) < 0 ? errno : 0;
+}
+
+static int step_hostname(struct child *c)
+{
+	const char *host = c->plan->hostname, *domain = c->plan->domainname;
+	if (host && sethostname(host, strlen(host)) < 0)
+		return errno;
+	return domain && setdomainname(domain, strlen(domain)) < 0 ? errno : 0;
+}
+
+static int step_loopback(struct child *c)
+{
+	if (!c->plan->new_network)
+		return 0;
+	auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	return fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0 ? errno : 0;
+}
+
+// Else unmounting the old root would unmount the host's.
+static int step_private(struct child *c)
+{
+	(void)c;
+	return mount_make_all(MS_PRIVATE);
+}
+
+static int step_stdio(struct child *c)
+{
+	int fds[3];
+	for (int i = 0; i < 3; i++) {
+		c->index = i;
+		int fd = c->plan->stdio[i], null = -1;
+		int sys = fd < 0 ? child_open_null(c, &null) : 0;
+		if (sys)
+			return sys;
+		// Above 2 first: the caller's own 0 to 2 may be among them, in another order.
+		fds[i] = fcntl(fd < 0 ? null : fd, F_DUPFD_CLOEXEC, 3);
+		if (fds[i] < 0)
+			return errno;
+	}
+	for (int i = 0; i < 3; i++) {
+		struct stat st;
+		if (dup2(fds[i], i) < 0 || fstat(i, &st) < 0)
+			return errno;
+		// So that the user can open /dev/stdout. It matters to nobody else who owns a pipe.
+		if (c->plan->uid && S_ISFIFO(st.st_mode))
+			ignore(fchown(i, c->plan->uid, (gid_t)-1));
+	}
+	return process_close_on_exec(3);
+}
+
+static int step_personality(struct child *c)
+{
+	return c->plan->personality != ~0UL && personality(c->plan->personality) < 0 ? errno : 0;
+}
+
+static int step_privileges(struct child *c)
+{
+	umask(c->plan->umask);
+	return c->plan->no_new_privs ? process_no_new_privs() : 0;
+}
+
+// With no_new_privs the filter goes in last; without it loading needs CAP_SYS_ADMIN, which we are
+// about to lose.
+static int step_early_seccomp(struct child *c)
+{
+	const struct plan *p = c->plan;
+	return p->has_filter && !p->no_new_privs ? seccomp_install(&p->filter, p->filter_flags) : 0;
+}
+
+static int step_bounding(struct child *c)
+{
+	int sys = capability_drop_bounding(c->plan->capabilities.bounding);
+	return sys ? sys : process_keep_caps(true);
+}
+
+static int step_ids(struct child *c)
+{
+	const struct plan *p = c->plan;
+	int sys = process_set_ids(p->uid, p->gid, p->groups, p->n_groups);
+	// Changing them made us dumpable by fs.suid_dumpable again.
+	return sys ? sys : process_set_dumpable(false);
+}
+
+// The permitted set is kept over the change of IDs until exec: a program with file capabilities
+// gets them although new privileges are forbidden, and any other loses all if the user isn't root.
+static int step_capabilities(struct child *c)
+{
+	int sys = capability_set(&c->plan->capabilities);
+	return sys ? sys : process_keep_caps(false);
+}
+
+static int step_go(struct child *c)
+{
+	if (c->plan->reports_ready) {
+		const struct child_report ready = {.step = STEP_READY};
+		ignore(write(c->plan->report, &ready,
+		             sizeof ready)); // without a reader no go comes
+	}
+	return wait_byte(c->plan->go);
+}
+
+// Set last: every change of IDs clears it. The monitor may have died before: then its end of the go
+// pipe is closed (getppid says nothing in a pid namespace of our own).
+static int step_death_signal(struct child *c)
+{
+	int sys = process_death_signal(SIGKILL, 0);
+	struct pollfd go = {c->plan->go, POLLIN, 0};
+	if (!sys && poll(&go, 1, 0) < 0)
+		sys = errno;
+	return sys ? sys : go.revents & POLLHUP ? EPIPE : 0;
+}
+
+static void reset_signals(void)
+{
+	const struct sigaction standard = {.sa_handler = SIG_DFL};
+	for (int n = 1; n < NSIG; n++)
+		sigaction(n, &standard, NULL); // some can't be changed, and needn't
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int step_seccomp(struct child *c)
+{
+	const struct plan *p = c->plan;
+	reset_signals();
+	return p->has_filter && p->no_new_privs ? seccomp_install(&p->filter, p->filter_flags) : 0;
+}
+
+static int step_exec(struct child *c)
+{
+	execve(c->program, c->plan->argv, (char *const *)c->plan->env);
+	return errno;
+}
+
+static const struct {
+	enum child_step step;
+	int (*run)(struct child *);
+} steps[] = {
+	// clang-format off
+	{STEP_DESCRIPTORS,      step_descriptors},
+	{STEP_SESSION,          step_session},
+	{STEP_SYNC,             step_sync},          // from here on IDs and groups are what they will be
+	{STEP_USER,             step_user},
+	{STEP_JOIN,             step_join},
+	{STEP_CGROUP_NAMESPACE, step_cgroup_namespace},
+	{STEP_HOSTNAME,         step_hostname},
+	{STEP_LOOPBACK,         step_loopback},
+	{STEP_PRIVATE,          step_private},       // before the first mount
+	{STEP_ROOT,             child_attach_root},
+	{STEP_MOUNTS,           child_mounts},
+	{STEP_DEVICES,          child_devices},
+	{STEP_SYSCTLS,          child_sysctls},
+	{STEP_READONLY_PATHS,   child_readonly_paths},
+	{STEP_MASKED_PATHS,     child_masked_paths},
+	{STEP_CWD,              child_make_cwd},     // before the root is read-only
+	{STEP_READONLY_ROOT,    child_readonly_root},
+	{STEP_STDIO,            step_stdio},
+	{STEP_PIVOT,            child_pivot},        // the host's files are gone from here on
+	{STEP_CWD,              child_cwd},
+	{STEP_HOME,             child_home},
+	{STEP_RLIMITS,          child_rlimits},
+	{STEP_PERSONALITY,      step_personality},
+	{STEP_PRIVILEGES,       step_privileges},
+	{STEP_EARLY_SECCOMP,    step_early_seccomp},
+	{STEP_BOUNDING,         step_bounding},      // needs CAP_SETPCAP
+	{STEP_IDS,              step_ids},           // needs CAP_SETUID
+	{STEP_CAPABILITIES,     step_capabilities},
+	{STEP_GO,               step_go},            // nothing but the program can fail from here on
+	{STEP_FIND,             child_find_program},
+	{STEP_DEATH_SIGNAL,     step_death_signal},  // after the last change of IDs
+	{STEP_SECCOMP,          step_seccomp},
+	{STEP_EXEC,             step_exec},
+	// clang-format on
+};
+
+_Noreturn void child_main(struct plan *plan)
+{
+	static struct child child; // our copy alone; too large for a borrowed stack
+	child = (struct child){.plan = plan, .root = -1, .dev = -1};
+	child.empty_dir.mount = child.empty_file.mount = -1;
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		child.index = -1;
+		int sys = steps[i].run(&child);
+		if (!sys)
+			continue;
+		struct child_report report = {steps[i].step, sys, child.index, ""};
+		memcpy(report.text, child.text, sizeof report.text);
+		// Nobody reads it if the creator is dead; then nobody asks.
+		ignore(write(plan->report, &report, sizeof report));
+		break;
+	}
+	_exit(1);
+}

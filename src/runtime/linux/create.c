@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+// Making a task: state files, group, plan, streams, then the two processes.
+#include "kernel/kernel.h"
+#include "runtime/linux/launch.h"
+#include "runtime/linux/limits.h"
+#include "runtime/linux/task.h"
+#include "sys/sys.h"
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+struct making { // descriptors that are needed until the launch
+	struct plan *plan;
+	struct stdio stdio;
+	bool has_stdio;
+	int lock, listen, control, null;
+	int report, go[2], sync[2]; // sync[1] stays ours until IDs and groups are set
+};
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void making_done(struct making *m)
+{
+	int *fds[] = {&m->lock,  &m->listen, &m->control, &m->null,   &m->report,
+	              &m->go[0], &m->go[1],  &m->sync[0], &m->sync[1]};
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+		close_fd(fds[i]);
+	if (m->has_stdio)
+		stdio_done(&m->stdio);
+	m->has_stdio = false;
+	plan_free(m->plan);
+	m->plan = NULL;
+}
+
+// ---- The state directory ------------------------------------------------------------------------
+
+static fallible take_lock(int state_dirfd, int *ret)
+{
+	auto_fd int fd =
+		openat(state_dirfd, SHIM_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		FAIL_ERRNO("%s", SHIM_LOCK);
+	TRY_AS(lock_try(fd, LOCK_EXCLUSIVE), "%s", SHIM_LOCK);
+	*ret = fd_take(&fd);
+	return NULL;
+}
+
+// A path through /proc, since the real one may be longer than the 107 bytes of sun_path.
+static fallible socket_address(int state_dirfd, struct sockaddr_un *ret)
+{
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	int n = snprintf(ret->sun_path, sizeof ret->sun_path, "/proc/self/fd/%d/%s", state_dirfd,
+	                 SHIM_SOCKET);
+	if (n < 0 || (size_t)n >= sizeof ret->sun_path)
+		return error_new(ERROR_INVALID, "%s: path too long", SHIM_SOCKET);
+	return NULL;
+}
+
+static fallible listen_in(int state_dirfd, int *ret)
+{
+	struct sockaddr_un address;
+	TRY(socket_address(state_dirfd, &address));
+	// Of a life that ended badly; its lock is ours now.
+	ignore(unlinkat(state_dirfd, SHIM_SOCKET, 0));
+	ignore(unlinkat(state_dirfd, SHIM_EXIT, 0));
+	auto_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	// The mode of the name comes from the socket.
+	if (fd < 0 || fchmod(fd, 0600) < 0 ||
+	    bind(fd, (const struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 64) < 0)
+		FAIL_ERRNO("%s", SHIM_SOCKET);
+	*ret = fd_take(&fd);
+	return NULL;
+}
+
+// ---- Plan ---------------------------------------------------------------------------------------
+
+static int compare_ints(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+	return (x > y) - (x < y);
+}
+
+static void plan_keep(struct plan *plan)
+{
+	size_t n = 0;
+	plan->kept = arena_alloc(plan->arena,
+	                         (plan->n_mounts + plan->n_joins + 10) * sizeof *plan->kept);
+	const int single[] = {plan->root,     plan->null_mount, plan->null,
+	                      plan->stdio[0], plan->stdio[1],   plan->stdio[2],
+	                      plan->report,   plan->go,         plan->sync};
+	for (size_t i = 0; i < sizeof single / sizeof *single; i++)
+		plan->kept[n++] = single[i];
+	for (size_t i = 0; i < plan->n_mounts; i++)
+		plan->kept[n++] = plan->mounts[i].source;
+	for (size_t i = 0; i < plan->n_joins; i++)
+		plan->kept[n++] = plan->joins[i].fd;
+	qsort(plan->kept, n, sizeof *plan->kept, compare_ints);
+	size_t used = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (plan->kept[i] >= 0 && (!used || plan->kept[used - 1] != plan->kept[i]))
+			plan->kept[used++] = plan->kept[i];
+	}
+	plan->n_kept = used;
+}
+
+static fallible make_pipes(struct runtime_task *task, struct making *m)
+{
+	int report[2], control[2];
+	if (pipe2(report, O_CLOEXEC) < 0)
+		FAIL_ERRNO("pipe");
+	task->report = report[0];
+	m->report = report[1];
+	if (pipe2(m->go, O_CLOEXEC) < 0)
+		FAIL_ERRNO("pipe");
+	// Only a new cgroup namespace has to wait until its process has been put into all groups.
+	if (m->plan->new_cgroup_namespace && pipe2(m->sync, O_CLOEXEC) < 0)
+		FAIL_ERRNO("pipe");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0)
+		FAIL_ERRNO("socket");
+	task->control = control[0];
+	m->control = control[1];
+	m->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (m->null < 0)
+		FAIL_ERRNO("/dev/null");
+	return NULL;
+}
+
+static fallible make_group(const struct runtime_request *request, struct runtime_task *task,
+                           bool *ret_enforces_devices)
+{
+	TRY(cgroups_open(&task->cgroups));
+	if (request->cgroup) {
+		struct error *e = cgroup_create(task->cgroups, request->cgroup, &task->group);
+		// Nowhere to write: goes without, if nobody asked for a limit (limits_apply).
+		if (error_is(e, ERROR_UNSUPPORTED))
+			error_drop(&e);
+		TRY(e);
+	}
+	return limits_apply(request, task->group, ret_enforces_devices);
+}
+
+static fallible prepare(const struct runtime_request *request, struct runtime_task *task,
+                        struct making *m)
+{
+	task->state_dirfd = fcntl(request->state_dirfd, F_DUPFD_CLOEXEC, 3);
+	if (task->state_dirfd < 0)
+		FAIL_ERRNO("state directory");
+	// The lock before the group: whoever finds the group finds that its maker lives.
+	TRY(take_lock(task->state_dirfd, &m->lock));
+	TRY(listen_in(task->state_dirfd, &m->listen));
+	plan_step(request, "state");
+	bool enforces_devices = false;
+	TRY(make_group(request, task, &enforces_devices));
+	plan_step(request, "cgroup");
+	TRY(plan_make(request, enforces_devices, &m->plan));
+	plan_step(request, "plan");
+	TRY(stdio_prepare(request->stdio, &m->stdio));
+	m->has_stdio = true;
+	TRY(make_pipes(task, m));
+	struct plan *plan = m->plan;
+	memcpy(plan->stdio, m->stdio.init, sizeof plan->stdio);
+	plan->report = m->report;
+	plan->go = m->go[0];
+	plan->sync = m->sync[0];
+	plan_keep(plan);
+	return NULL;
+}
+
+// ---- Launch -------------------------------------------------------------------------------------
+
+static fallible settle(const struct runtime_request *request, struct runtime_task *task,
+                       struct making *m)
+{
+	// Until it hears from us the monitor reaps nobody: the pid is init's.
+	int sys = pidfd_open_process(task->pid, &task->pidfd);
+	if (sys)
+		return error_system(sys, "process %d", (int)task->pid);
+	if (task->group)
+		TRY(cgroup_join(task->group, task->pid, true));
+	auto_free char *path = alloc_printf("/proc/%d", (int)task->pid);
+	auto_fd int proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (proc < 0)
+		FAIL_ERRNO("process %d", (int)task->pid);
+	// The last reference to the mounts, dropped after the answer: unmounting can mean a sync.
+	task->held = openat(proc, "ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (task->held < 0)
+		FAIL_ERRNO("process %d", (int)task->pid);
+	const struct oci_i64 *score = &request->spec->process.oom_score_adj;
+	if (score->set) {
+		auto_free char *text = alloc_printf("%lld", (long long)score->value);
+		TRY_AS(file_write_value(proc, "oom_score_adj", text), "process.oomScoreAdj %s",
+		       text);
+	}
+	if (m->sync[1] >= 0 && write(m->sync[1], "", 1) != 1)
+		FAIL_ERRNO("process %d", (int)task->pid);
+	return NULL;
+}
+
+static fallible start_processes(const struct runtime_request *request, struct runtime_task *task,
+                                struct making *m)
+{
+	struct launch l = {.request = request,
+	                   .plan = m->plan,
+	                   .cgroup = task->group ? cgroup_fd(task->group) : -1,
+	                   .null = m->null,
+	                   .fds = {[SHIM_FD_CONTROL] = m->control,
+	                           [SHIM_FD_GO] = m->go[1],
+	                           [SHIM_FD_STATE] = task->state_dirfd,
+	                           [SHIM_FD_LOCK] = m->lock,
+	                           [SHIM_FD_LISTEN] = m->listen,
+	                           [SHIM_FD_INIT] = -1,
+	                           [SHIM_FD_FROM] = m->stdio.from[0],
+	                           [SHIM_FD_FROM + 1] = m->stdio.from[1],
+	                           [SHIM_FD_TO] = m->stdio.to[0],
+	                           [SHIM_FD_TO + 1] = m->stdio.to[1]}};
+	TRY(launch(&l));
+	task->monitor = l.ret_monitor;
+	task->pid = l.ret_init;
+	task->pump = m->stdio.pump;
+	m->stdio.pump = (struct stdio_pump){-1, -1, NULL, 0, 0};
+	// Ours would keep the root file system, the lock and the pipes alive.
+	plan_close(m->plan);
+	task->plan = take(&m->plan);
+	struct error *e = NULL;
+	int sync = m->sync[1];
+	m->sync[1] = -1;
+	making_done(m);
+	m->sync[1] = sync;
+	plan_step(request, "processes");
+	e = settle(request, task, m);
+	close_fd(&m->sync[1]);
+	return e;
+}
+
+// Without a word from init about what went wrong.
+static fallible died(const struct runtime_task *task)
+{
+	return error_new(ERROR_SYSTEM, "container %s: its first process was killed while starting",
+	                 task->name);
+}
+
+static fallible await_ready(struct runtime_task *task)
+{
+	struct child_report report;
+	bool is_over = false;
+	TRY(task_read_report(task, &report, &is_over));
+	if (is_over)
+		return died(task);
+	return report.step == STEP_READY ? NULL : report_error(task->plan, &report);
+}
+
+static fallible create(const struct runtime_request *request, bool waits, struct runtime_task *task)
+{
+	struct making m = {.lock = -1,
+	                   .listen = -1,
+	                   .control = -1,
+	                   .null = -1,
+	                   .report = -1,
+	                   .go = {-1, -1},
+	                   .sync = {-1, -1}};
+	struct error *e = prepare(request, task, &m);
+	if (!e) {
+		m.plan->reports_ready = waits;
+		e = start_processes(request, task, &m);
+	}
+	stdio_pump_done(&m.stdio.pump);
+	making_done(&m);
+	if (!e && waits)
+		e = await_ready(task);
+	return e;
+}
+
+static fallible make_task(const struct runtime_request *request, bool waits,
+                          struct runtime_task **ret)
+{
+	struct runtime_task *task = task_new();
+	task->is_creator = true;
+	task->name = alloc_printf("%s/%s", request->ns, request->id);
+	struct error *e = create(request, waits, task);
+	if (!e && !waits)
+		e = runtime_start(task);
+	if (e)
+		return error_join(e, runtime_release(task));
+	plan_step(request, waits ? "created" : "started");
+	*ret = task;
+	return NULL;
+}
+
+fallible runtime_create(const struct runtime_request *request, struct runtime_task **ret)
+{
+	return make_task(request, true, ret);
+}
+
+fallible runtime_run(const struct runtime_request *request, struct runtime_task **ret)
+{
+	return make_task(request, false, ret);
+}
+
+fallible runtime_start(struct runtime_task *task)
+{
+	struct child_report report;
+	bool is_over = false;
+	TRY(task_tell(task, SHIM_START, 0, task->held));
+	close_fd(&task->held);
+	TRY(task_read_report(task, &report, &is_over));
+	if (!is_over)
+		return report_error(task->plan, &report);
+	close_fd(&task->report);
+	plan_free(take(&task->plan));
+	return NULL;
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// vfork, clone3, exec: S, our child, borrows our memory until it has become coracle-shim; in
+// between it makes init, which gets a copy of that memory. So there is one copy of page tables
+// instead of two, and what S learns is simply there when vfork returns.
+#include "runtime/linux/launch.h"
+#include "kernel/process.h"
+#include "runtime/linux/child.h"
+#include "sys/fd.h"
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+enum { LIFTED = 64 }; // above all numbers that the monitor gets; below RLIMIT_NOFILE's usual 1024
+
+struct spawn { // shared with S, which writes the results
+	const struct launch *launch;
+	const char **argv; // [3]: pid
+	char pid[16];
+	pid_t init;
+	const char *failed; // what; NULL: nothing
+	int sys;
+};
+
+static void write_decimal(char text[16], unsigned value)
+{
+	char digits[16];
+	size_t n = 0;
+	do {
+		digits[n++] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	for (size_t i = 0; i < n; i++)
+		text[i] = digits[n - 1 - i];
+	text[n] = 0;
+}
+
+static int place_descriptors(const struct launch *l)
+{
+	int lifted[SHIM_FD_END];
+	for (int fd = 0; fd < SHIM_FD_END; fd++) {
+		int from = fd < SHIM_FD_CONTROL ? l->null : l->fds[fd];
+		lifted[fd] = from < 0 ? -1 : fcntl(from, F_DUPFD_CLOEXEC, LIFTED);
+		if (from >= 0 && lifted[fd] < 0)
+			return errno;
+	}
+	for (int fd = 0; fd < SHIM_FD_END; fd++) {
+		if (lifted[fd] < 0)
+			close(fd);
+		else if (dup2(lifted[fd], fd) < 0)
+			return errno;
+	}
+	return process_close_from(SHIM_FD_END);
+}
+
+static int make_init(struct spawn *s, int *ret_pidfd)
+{
+	const struct launch *l = s->launch;
+	const struct namespace_clone how = {l->plan->clone_flags, l->cgroup, SIGCHLD};
+	int sys = l->plan->pid_namespace < 0
+	                  ? 0
+	                  : namespace_enter(l->plan->pid_namespace, CLONE_NEWPID);
+	if (!sys)
+		sys = namespace_clone(&how, &s->init, ret_pidfd);
+	if (!sys && s->init == 0)
+		child_main(l->plan);
+	return sys;
+}
+
+// S. The caller waits meanwhile, so that its memory is ours to write; nothing here allocates.
+static _Noreturn void become_monitor(struct spawn *s, struct launch *l)
+{
+	int pidfd = -1;
+	s->failed = "namespaces";
+	s->sys = process_new_session();
+	if (!s->sys)
+		s->sys = make_init(s, &pidfd);
+	if (!s->sys) {
+		s->failed = "descriptors";
+		l->fds[SHIM_FD_INIT] = pidfd;
+		write_decimal(s->pid, (unsigned)s->init);
+		s->sys = place_descriptors(l);
+	}
+	if (!s->sys) {
+		s->failed = NULL; // it succeeds without coming back
+		execve(l->request->shim_program, (char *const *)s->argv,
+		       (char *const *)l->request->cleaner_environment);
+		s->sys = errno;
+		s->failed = "execute";
+	}
+	_exit(1);
+}
+
+static void make_argv(const struct runtime_request *request, struct arena *arena, struct spawn *s)
+{
+	size_t n = 0, n_cleaner = 0;
+	while (request->cleaner && request->cleaner[n_cleaner])
+		n_cleaner++;
+	s->argv = arena_alloc(arena, (n_cleaner + 6) * sizeof *s->argv);
+	s->argv[n++] = "coracle-shim";
+	s->argv[n++] = arena_printf(arena, "%s/%s", request->ns, request->id);
+	s->argv[n++] = arena_printf(arena, "%016llx", (unsigned long long)request->instance);
+	s->argv[n++] = s->pid;
+	if (n_cleaner)
+		s->argv[n++] = "--";
+	for (size_t i = 0; i < n_cleaner; i++)
+		s->argv[n++] = request->cleaner[i];
+}
+
+fallible launch(struct launch *l)
+{
+	struct spawn s = {.launch = l};
+	make_argv(l->request, l->plan->arena, &s);
+	sigset_t all, before;
+	sigfillset(&all);
+	// No handler of ours may run in S; the monitor wants no signals, and init resets them.
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid_t monitor = vfork();
+	if (monitor == 0)
+		become_monitor(&s, l);
+	int sys = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (monitor < 0)
+		return error_system(sys, "monitor: fork");
+	if (s.failed) {
+		while (waitpid(monitor, NULL, 0) < 0 && errno == EINTR)
+			;
+		return error_system(s.sys, "monitor %s: %s", l->request->shim_program, s.failed);
+	}
+	l->ret_monitor = monitor;
+	l->ret_init = s.init;
+	return NULL;
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// For other commands than the creator: finding monitors, and collecting what dead ones left.
+#include "base/text.h"
+#include "kernel/kernel.h"
+#include "runtime/linux/task.h"
+#include "sys/sys.h"
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+enum { EXIT_SIZE_MAX = 8 };
+
+static fallible no_monitor(void)
+{
+	return error_new(ERROR_NOT_FOUND, "no monitor is running");
+}
+
+// The lock file of a state directory; -1 if there is none.
+static fallible open_lock(int state_dirfd, int *ret)
+{
+	int fd = openat(state_dirfd, SHIM_LOCK, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT)
+		FAIL_ERRNO("%s", SHIM_LOCK);
+	*ret = fd;
+	return NULL;
+}
+
+static fallible connect_to(int state_dirfd, int *ret)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int n = snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s",
+	                 state_dirfd, SHIM_SOCKET);
+	if (n < 0 || (size_t)n >= sizeof address.sun_path)
+		return error_new(ERROR_INVALID, "%s: path too long", SHIM_SOCKET);
+	auto_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		FAIL_ERRNO("%s", SHIM_SOCKET);
+	if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
+		if (errno == ENOENT || errno == ECONNREFUSED) // just ending
+			return no_monitor();
+		FAIL_ERRNO("%s", SHIM_SOCKET);
+	}
+	*ret = fd_take(&fd);
+	return NULL;
+}
+
+fallible runtime_open(int state_dirfd, struct runtime_task **ret)
+{
+	int opened = -1;
+	TRY(open_lock(state_dirfd, &opened));
+	auto_fd int lock = opened;
+	bool is_held = false;
+	if (lock >= 0)
+		TRY_AS(lock_is_held(lock, LOCK_EXCLUSIVE, &is_held), "%s", SHIM_LOCK);
+	if (!is_held)
+		return no_monitor();
+	int control = -1;
+	TRY(connect_to(state_dirfd, &control));
+	auto_runtime_close struct runtime_task *task = task_new();
+	task->control = control;
+	task->name = alloc_string("");
+	struct runtime_state state;
+	TRY(runtime_state(task, &state));
+	*ret = take(&task);
+	return NULL;
+}
+
+fallible runtime_signal_all(const char *path, int signal)
+{
+	auto_cgroups struct cgroups *cgroups = NULL;
+	auto_cgroup struct cgroup *group = NULL;
+	TRY(cgroups_open(&cgroups));
+	TRY(cgroup_open(cgroups, path, &group));
+	return cgroup_signal(group, signal);
+}
+
+fallible runtime_read_exit(int state_dirfd, int *ret_exit_code)
+{
+	auto_free char *text = NULL;
+	size_t size = 0;
+	TRY(file_read(state_dirfd, SHIM_EXIT, EXIT_SIZE_MAX, &text, &size));
+	if (size && text[size - 1] == '\n')
+		text[size - 1] = 0;
+	uint64_t code = 0;
+	TRY_AS(text_parse_u64(text, 10, 255, &code), "%s", SHIM_EXIT);
+	*ret_exit_code = (int)code;
+	return NULL;
+}
+
+static fallible reap_group(const char *path, int timeout_ms)
+{
+	auto_cgroups struct cgroups *cgroups = NULL;
+	auto_cgroup struct cgroup *group = NULL;
+	TRY(cgroups_open(&cgroups));
+	struct error *e = cgroup_open(cgroups, path, &group);
+	if (error_is(e, ERROR_NOT_FOUND)) { // nothing left: what is wanted
+		error_drop(&e);
+		return NULL;
+	}
+	TRY(e);
+	TRY(cgroup_signal(group, SIGKILL));
+	TRY(cgroup_wait_empty(group, timeout_ms));
+	return cgroup_remove(group, timeout_ms);
+}
+
+fallible runtime_reap(int state_dirfd, const char *cgroup, int timeout_ms)
+{
+	int opened = -1;
+	if (state_dirfd >= 0)
+		TRY(open_lock(state_dirfd, &opened));
+	auto_fd int lock = opened;
+	if (lock >= 0)
+		TRY_AS(lock_try(lock, LOCK_EXCLUSIVE), "%s", SHIM_LOCK);
+	return cgroup ? reap_group(cgroup, timeout_ms) : NULL;
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// The process of the plan: what to execute, as whom, with which limits and capabilities.
+#include "base/text.h"
+#include "oci/names.h"
+#include "runtime/linux/plan.h"
+#include <string.h>
+#include <sys/personality.h>
+
+enum { CANDIDATES_MAX = 256 };
+
+// "nosuch" is looked for in the spec's PATH; what has a slash is a path. Relative folders are
+// passed over, as Go's exec.LookPath does: an image can't make the working directory part of the
+// search.
+static void plan_candidates(const struct oci_spec *spec, struct plan *plan)
+{
+	const char *name = spec->process.args.items[0];
+	plan->candidates = arena_alloc(plan->arena, CANDIDATES_MAX * sizeof *plan->candidates);
+	if (strchr(name, '/')) {
+		plan->candidates[plan->n_candidates++] = name;
+		return;
+	}
+	const char *path = oci_spec_env(spec, "PATH");
+	while (path && *path && plan->n_candidates < CANDIDATES_MAX) {
+		size_t n = strcspn(path, ":");
+		if (*path == '/')
+			plan->candidates[plan->n_candidates++] =
+				arena_printf(plan->arena, "%.*s/%s", (int)n, path, name);
+		path += n;
+		path += *path == ':';
+	}
+}
+
+static void plan_environment(const struct oci_spec *spec, struct plan *plan)
+{
+	const struct oci_strings *env = &spec->process.env;
+	plan->env = arena_alloc(plan->arena, (env->n + 2) * sizeof *plan->env);
+	for (size_t i = 0; i < env->n; i++) {
+		const char *entry = env->items[i];
+		if (!strncmp(entry, "HOME=", 5)) {
+			if (!entry[5]) // empty is unset: init finds it
+				continue;
+			plan->has_home = true;
+		}
+		plan->env[plan->n_env++] = entry;
+	}
+}
+
+static void plan_capabilities(const struct runtime_request *request, struct plan *plan)
+{
+	const struct oci_capabilities *c = &request->spec->process.capabilities;
+	for (size_t i = 0; i < c->unknown.n; i++)
+		plan_warn(request, "ignoring unknown capability %.64s", c->unknown.items[i]);
+	if (!c->set)
+		return;
+	plan->capabilities = (struct capability_sets){
+		.bounding = c->bounding,
+		.permitted = c->permitted,
+		.effective = c->effective & c->permitted,
+		.inheritable = c->inheritable,
+		.ambient = c->ambient & c->permitted & c->inheritable,
+	};
+}
+
+// ctr's default spec asks for 1024 open files: no wish of the user's, who may have less to give.
+static bool is_default_limit(const struct oci_rlimit *l)
+{
+	return l->resource == RLIMIT_NOFILE && l->soft == 1024 && l->hard == 1024;
+}
+
+static void plan_rlimits(const struct oci_spec *spec, struct plan *plan)
+{
+	const struct oci_rlimits *list = &spec->process.rlimits;
+	plan->rlimits = arena_alloc(plan->arena, (list->n + 1) * sizeof *plan->rlimits);
+	for (size_t i = 0; i < list->n; i++) {
+		const struct oci_rlimit *l = &list->items[i];
+		plan->rlimits[plan->n_rlimits++] =
+			(struct plan_rlimit){l->resource, {l->soft, l->hard}, is_default_limit(l)};
+	}
+}
+
+fallible plan_process(const struct runtime_request *request, struct plan *plan)
+{
+	const struct oci_spec *spec = request->spec;
+	const struct oci_process *p = &spec->process;
+	if (!p->args.n)
+		return error_new(ERROR_INVALID, "process.args: args must not be empty");
+	if (p->user.uid == (uid_t)-1 || p->user.gid == (gid_t)-1)
+		return error_new(ERROR_INVALID, "process.user: %u:%u can't be used", p->user.uid,
+		                 p->user.gid);
+	plan->argv = p->args.items;
+	plan_candidates(spec, plan);
+	plan_environment(spec, plan);
+	plan_capabilities(request, plan);
+	plan_rlimits(spec, plan);
+	plan->cwd = plan_clean_path(plan->arena, p->cwd);
+	plan->uid = p->user.uid;
+	plan->gid = p->user.gid;
+	static const gid_t none[1];
+	plan->groups = p->user.n_additional_gids ? p->user.additional_gids : none;
+	plan->n_groups = p->user.n_additional_gids;
+	plan->umask = p->user.umask.set ? (mode_t)p->user.umask.value & 0777 : 0022;
+	plan->personality = !spec->linux_.personality.set      ? ~0UL
+	                    : spec->linux_.personality.linux32 ? PER_LINUX32
+	                                                       : PER_LINUX;
+	plan->no_new_privs = p->no_new_privileges;
+	return NULL;
+}

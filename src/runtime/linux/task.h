@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// A task: the connection to its monitor, and for its creator what has to be cleaned.
+#pragma once
+#include "kernel/cgroup.h"
+#include "runtime/linux/report.h"
+#include "runtime/linux/stdio.h"
+#include "shim/protocol.h"
+
+struct runtime_task {
+	int control;     // to the monitor: as its creator, or as a peer; -1: not yet, or lost
+	bool is_creator; // else a peer
+	pid_t pid;       // init's; 0: there is none yet
+	bool has_ended;
+	int exit_code;
+	char *name; // "NS/ID", for messages
+
+	// Of the creator alone.
+	pid_t monitor; // our child; 0: none
+	int pidfd, state_dirfd, report;
+	int held;          // init's mount namespace: the monitor's from the start on
+	struct plan *plan; // for the texts of errors until exec
+	struct cgroups *cgroups;
+	struct cgroup *group; // NULL: none
+	bool state_removed;
+	struct stdio_pump pump;
+};
+
+struct runtime_task *task_new(void) __attribute__((returns_nonnull));
+void task_free(struct runtime_task *task); // closes and forgets; cleans nothing
+// Sends a message, with a descriptor unless `fd` is -1. NOT_FOUND: the monitor is gone.
+fallible task_tell(struct runtime_task *task, enum shim_kind kind, int value, int fd);
+// Waits for init's next report. *ret_over: the pipe was closed, by exec or by init's death.
+fallible task_read_report(struct runtime_task *task, struct child_report *ret, bool *ret_over);

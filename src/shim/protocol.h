@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// What runtime/ and the monitor (coracle-shim) say to each other.
+//
+// Start. The creator makes two processes in one go: a child S of its own, and init as the child of
+// S. Init prepares itself and waits at the go pipe; S executes coracle-shim with
+//     coracle-shim NS/ID INSTANCE PID [-- CLEANER ARG…]
+// (INSTANCE 16 hexadecimal digits, PID init's), /dev/null as 0 to 2, the descriptors below, and all
+// signals blocked. From then on it is init's parent and never allocates.
+//
+// Control. SHIM_FD_CONTROL leads to the creator. Its end without SHIM_BYE means that nobody is
+// there: before SHIM_START init is killed; after init's end the cleaner is executed. Peers. Others
+// connect to the socket `monitor.sock` in the state directory; they may ask and signal, but their
+// going means nothing.
+//
+// Messages are one struct shim_message each, on SOCK_SEQPACKET sockets, in the byte order of the
+// machine: both sides come from one build, `version` refuses another one.
+#pragma once
+#include <stdint.h>
+
+#define SHIM_VERSION 1
+#define SHIM_LOCK "monitor.lock"
+#define SHIM_SOCKET "monitor.sock"
+#define SHIM_EXIT "exit"
+#define SHIM_EXIT_NEW "exit.new" // before it is renamed
+
+enum shim_fd {
+	SHIM_FD_CONTROL = 3,
+	SHIM_FD_GO,     // init's go pipe, to write. Its closing tells init that its parent has died
+	SHIM_FD_STATE,  // the state directory
+	SHIM_FD_LOCK,   // locked by the creator; the lock lives as long as this
+	SHIM_FD_LISTEN, // monitor.sock, listening, not blocking
+	SHIM_FD_INIT,   // init's pidfd
+	SHIM_FD_FROM, // [2]: pipes of init's output, to read, not blocking; absent where not copied
+	SHIM_FD_TO = SHIM_FD_FROM + 2, // [2]: where it goes
+	SHIM_FD_END = SHIM_FD_TO + 2,
+};
+
+enum shim_kind {
+	// From the creator alone.
+	SHIM_START =
+		1, // let init execute. SCM_RIGHTS: what to hold open until SHIM_BYE (namespace)
+	SHIM_BYE,  // I have cleaned: end, without the cleaner
+	// From anybody.
+	SHIM_STATE = 16, // answered by SHIM_IS
+	SHIM_SIGNAL,     // value: the signal for init. Answered by SHIM_DONE
+	SHIM_WAIT,       // answered by SHIM_ENDED when it has ended, or now
+	// Answers.
+	SHIM_IS = 32, // state, pid, instance; value: exit code if ended
+	SHIM_DONE,    // value: 0 or an errno
+	SHIM_ENDED,   // value: exit code. Sent to the creator unasked
+	            // 48 and up: kept for pause, exec, attach, resize, logs.
+};
+
+enum shim_state { SHIM_CREATED, SHIM_RUNNING, SHIM_STOPPED };
+
+struct shim_message {
+	uint16_t version; // SHIM_VERSION
+	uint16_t kind;    // enum shim_kind
+	int32_t value;
+	uint32_t state; // enum shim_state
+	int32_t pid;
+	uint64_t instance;
+};

@@ -144,27 +144,55 @@ static void warn_line(void *context, const char *line)
 	engine_warn(context, "%s", line);
 }
 
+// Rows, read at the first question: the network room asks after it has found a thing.
+struct rows {
+	struct engine *engine;
+	struct store_tasks *tasks;
+	bool for_namespaces;
+	struct error *error;
+};
+
+static const struct store_tasks *read_rows(struct rows *rows, bool for_namespaces)
+{
+	if (rows->tasks && rows->for_namespaces == for_namespaces)
+		return rows->tasks;
+	store_tasks_free(take(&rows->tasks));
+	rows->for_namespaces = for_namespaces;
+	if (!rows->error)
+		rows->error = store_list_tasks(rows->engine->store, NULL, &rows->tasks);
+	return rows->tasks;
+}
+
+// When the rows can't be read everything lives.
+static bool has_instance(void *context, uint64_t instance)
+{
+	const struct store_tasks *tasks = read_rows(context, false);
+	for (size_t i = 0; tasks && i < tasks->n; i++)
+		if (tasks->items[i].instance == instance)
+			return true;
+	return !tasks;
+}
+
+static bool has_namespace(void *context, const char *guid)
+{
+	const struct store_tasks *tasks = read_rows(context, true);
+	for (size_t i = 0; tasks && i < tasks->n; i++)
+		if (!strcmp(tasks->items[i].netns, guid))
+			return true;
+	return !tasks;
+}
+
 static void collect_network(struct collection *c)
 {
 	struct engine *e = c->engine;
-	struct store_tasks *tasks = NULL;
-	struct error *error = store_list_tasks(e->store, NULL, &tasks);
-	if (error) {
-		c->errors = error_join(c->errors, error);
-		return;
-	}
-	auto_free uint64_t *instances = alloc_array(tasks->n, sizeof(*instances));
-	auto_free const char **guids = alloc_array(tasks->n, sizeof(*guids));
-	struct network_live live = {.instances = instances, .guids = guids};
-	for (size_t i = 0; i < tasks->n; i++) {
-		instances[live.n_instances++] = tasks->items[i].instance;
-		if (*tasks->items[i].netns)
-			guids[live.n_guids++] = tasks->items[i].netns;
-	}
+	struct rows rows = {.engine = e};
+	struct network_live live = {
+		.has_instance = has_instance, .has_namespace = has_namespace, .context = &rows};
 	struct network_paths paths = engine_network_paths(e);
 	struct network_gc_report report = {0};
-	error = network_gc(&paths, store_id(e->store), &live, warn_line, e, &report);
-	c->errors = error_join(c->errors, error);
+	struct error *error = network_gc(&paths, store_id(e->store), &live, warn_line, e, &report);
+	store_tasks_free(rows.tasks);
+	c->errors = error_join(c->errors, error_join(rows.error, error));
 	if (report.n_attachments) {
 		auto_free char *n = alloc_printf("%zu", report.n_attachments);
 		tell(c, "network attachments", n, "no container has them", 0);
@@ -173,7 +201,6 @@ static void collect_network(struct collection *c)
 		auto_free char *n = alloc_printf("%zu", report.n_namespaces);
 		tell(c, "network namespaces", n, "no container has them", 0);
 	}
-	store_tasks_free(tasks);
 }
 
 static void collect_store(struct collection *c)

@@ -365,22 +365,6 @@ fallible network_check(const struct network_paths *paths,
 
 // --- GC
 
-static bool is_live(const struct network_live *live, uint64_t instance)
-{
-	for (size_t i = 0; i < live->n_instances; i++)
-		if (live->instances[i] == instance)
-			return true;
-	return false;
-}
-
-static bool is_live_guid(const struct network_live *live, const char *guid)
-{
-	for (size_t i = 0; i < live->n_guids; i++)
-		if (strcmp(live->guids[i], guid) == 0)
-			return true;
-	return false;
-}
-
 static fallible gc_attachments(const struct network_paths *paths, const char *store_id, int store,
                                const struct network_live *live,
                                const struct network_attachment *how,
@@ -393,7 +377,7 @@ static fallible gc_attachments(const struct network_paths *paths, const char *st
 		uint64_t instance;
 		const char *ifname;
 		if (!owner_parse_file(files.items[i], &instance, &ifname) ||
-		    is_live(live, instance))
+		    live->has_instance(live->context, instance))
 			continue;
 		struct error *one = collect(paths, store_id, store, files.items[i], how);
 		report->n_attachments += !one;
@@ -409,7 +393,7 @@ static fallible gc_namespaces(const struct network_paths *paths, const char *sto
 	TRY(network_namespace_list(paths, store_id, &guids));
 	struct error *e = NULL;
 	for (size_t i = 0; i < guids.n; i++) {
-		if (is_live_guid(live, guids.items[i]))
+		if (live->has_namespace(live->context, guids.items[i]))
 			continue;
 		struct error *one = network_namespace_delete(paths, store_id, guids.items[i]);
 		report->n_namespaces += !one;

@@ -129,20 +129,19 @@ fallible network_del(const struct network_paths *paths,
 fallible network_check(const struct network_paths *paths,
                        const struct network_attachment *attachment);
 
-// Who lives: what of this store is not in here may be collected.
+// Who lives. Asked after a thing was found, so that an answer from rows that are written before
+// anything is made can't be too old.
 struct network_live {
-	const uint64_t *instances;
-	size_t n_instances;
-	const char *const *guids; // namespaces in use
-	size_t n_guids;
+	bool (*has_instance)(void *context, uint64_t instance);
+	bool (*has_namespace)(void *context, const char *guid);
+	void *context;
 };
 struct network_gc_report {
 	size_t n_attachments, n_namespaces; // what was removed
 };
 // Removes what bears this store's ID and has no owner in `live`: interfaces, leases, elements of
 // nftables, cache entries, namespaces. Never another store's, never what other programs made. Call
-// it after a boot, too: leases survive one. The caller makes sure that no ADD of an instance that
-// is not in `live` runs at the same time (its row is written before).
+// it after a boot, too: leases survive one.
 // One failure doesn't keep the others; the errors are joined.
 fallible network_gc(const struct network_paths *paths, const char *store_id,
                     const struct network_live *live,

@@ -18,6 +18,7 @@
 		"format", NULL, TEXT("table|json"), "how to print", FLAG_OURS, "table" \
 	}
 
+extern const struct flag containers_delete_flags[], tasks_kill_flags[];
 extern const struct flag flags_container[], flags_runtime[], flags_snapshotter[], flags_registry[];
 
 // images.c

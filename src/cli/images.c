@@ -80,8 +80,9 @@ fallible images_list(struct invocation *in)
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));
 	auto_images struct engine_images *images = NULL;
-	TRY_AS(engine_image_list(s.engine, filters(in), in->n_args, false, NULL, &images),
-	       "failed to list images");
+	TRY(report_as_ctr(
+		in, engine_image_list(s.engine, filters(in), in->n_args, false, NULL, &images),
+		"failed to list images"));
 	if (flag_bool(in, "quiet"))
 		for (size_t i = 0; i < images->n; i++)
 			output_line(images->items[i].name);
@@ -119,9 +120,10 @@ fallible images_check(struct invocation *in)
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));
 	auto_images struct engine_images *images = NULL;
-	TRY_AS(engine_image_list(s.engine, filters(in), in->n_args, true, session_snapshotter(&s),
-	                         &images),
-	       "failed listing images");
+	TRY(report_as_ctr(in,
+	                  engine_image_list(s.engine, filters(in), in->n_args, true,
+	                                    session_snapshotter(&s), &images),
+	                  "failed listing images"));
 	if (flag_bool(in, "quiet")) {
 		for (size_t i = 0; i < images->n; i++)
 			if (images->items[i].is_complete)

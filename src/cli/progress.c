@@ -85,37 +85,45 @@ void progress_clear(struct progress *p)
 	p->drawn = false;
 }
 
-static void print_finished(struct progress *p, const struct engine_progress *e, int64_t now)
+static void add_finished(struct str *out, const struct engine_progress *e, int64_t elapsed_ns)
 {
-	auto_str struct str line = STR_LIMIT(512);
-	output_clean(&line, e->item ? e->item : "");
-	str_add(&line, ": done, ");
-	units_binary(&line, e->done_bytes);
-	str_printf(&line, " in %.1f s\n", (double)(now - p->item_ns) / (double)SECOND);
-	progress_clear(p);
-	fwrite(line.bytes, 1, line.size, stderr);
+	output_clean(out, e->item ? e->item : "");
+	str_add(out, ": done, ");
+	units_binary(out, e->done_bytes);
+	str_printf(out, " in %.1f s\n", (double)elapsed_ns / (double)SECOND);
+}
+
+void progress_step(struct progress *p, const struct engine_progress *e, int64_t now_ns,
+                   size_t width, struct str *out)
+{
+	if (p->begun_ns == 0)
+		p->begun_ns = now_ns;
+	if (p->item_ns == 0 || p->item_i != e->item_i) {
+		p->item_ns = now_ns;
+		p->item_i = e->item_i;
+		p->told = false;
+	}
+	bool finished = e->finished || (e->total_bytes > 0 && e->done_bytes >= e->total_bytes);
+	if (now_ns - p->begun_ns < SECOND || p->told)
+		return;
+	if (finished) {
+		str_add(out, p->drawn ? "\r\x1b[K" : "");
+		add_finished(out, e, now_ns - p->item_ns);
+		p->drawn = false;
+		p->told = true;
+	} else if (p->bar && now_ns - p->drawn_ns >= REDRAW) {
+		str_add_char(out, '\r');
+		progress_line(out, e, now_ns - p->item_ns, width);
+		str_add(out, "\x1b[K");
+		p->drawn = true;
+		p->drawn_ns = now_ns;
+	}
 }
 
 void progress_update(struct progress *p, const struct engine_progress *e)
 {
-	int64_t now = monotonic_ns();
-	if (p->begun_ns == 0)
-		p->begun_ns = now;
-	if (p->item_ns == 0 || p->item_i != e->item_i) {
-		p->item_ns = now;
-		p->item_i = e->item_i;
-	}
-	if (e->finished && (!p->bar || p->drawn)) {
-		print_finished(p, e, now);
-		return;
-	}
-	if (!p->bar || now - p->begun_ns < SECOND || now - p->drawn_ns < REDRAW)
-		return;
-	auto_str struct str line = STR_LIMIT(1024);
-	str_add(&line, "\r");
-	progress_line(&line, e, now - p->item_ns, screen_width());
-	str_add(&line, "\x1b[K");
-	fwrite(line.bytes, 1, line.size, stderr);
-	p->drawn = true;
-	p->drawn_ns = now;
+	auto_str struct str text = STR_LIMIT(2048);
+	progress_step(p, e, monotonic_ns(), p->bar ? screen_width() : 0, &text);
+	if (text.size > 0)
+		fwrite(text.bytes, 1, text.size, stderr);
 }

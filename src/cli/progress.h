@@ -14,12 +14,16 @@ struct progress {
 	int64_t drawn_ns; // when the bar was last drawn
 	int64_t item_ns;  // when this item began
 	size_t item_i;
+	bool told; // that this item is done
 };
 
 void progress_update(struct progress *p, const struct engine_progress *e);
 // Takes the bar off the screen, before anything else is written there.
 void progress_clear(struct progress *p);
 
+// What progress_update writes at `now_ns` on a screen of that width; mostly nothing.
+void progress_step(struct progress *p, const struct engine_progress *e, int64_t now_ns,
+                   size_t width, struct str *out);
 // One line of at most `width` characters: the item, a bar, bytes, speed and time left.
 void progress_line(struct str *out, const struct engine_progress *e, int64_t elapsed_ns,
                    size_t width);

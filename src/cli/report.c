@@ -45,3 +45,8 @@ void report_one_of(const struct invocation *in, struct error **first, struct err
 	else
 		*first = e;
 }
+
+struct error *report_as_ctr(const struct invocation *in, struct error *e, const char *prefix)
+{
+	return in->ctr ? error_prefix(e, "%s", prefix) : e;
+}

@@ -16,3 +16,6 @@ int report_status(const struct invocation *in, const struct error *e);
 // under `message`.
 void report_one_of(const struct invocation *in, struct error **first, struct error *e,
                    const char *message);
+
+// Words that ctr puts before an error, and we don't. Takes and returns `e`.
+struct error *report_as_ctr(const struct invocation *in, struct error *e, const char *prefix);

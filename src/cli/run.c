@@ -169,10 +169,6 @@ static fallible fill_arguments(const struct invocation *in, struct request *r)
 static fallible fill(const struct invocation *in, const struct session *s, struct request *r)
 {
 	TRY(fill_arguments(in, r));
-	if (flag_bool(in, "cni") && flag_bool(in, "net-host"))
-		return error_hint(error_new(ERROR_USAGE, "--cni and --net-host exclude each other"),
-		                  "with --net-host the container has the host's network; leave one "
-		                  "of them out");
 	if (r->run.config)
 		warn_of_ignored(in);
 	TRY(fill_spec(in, r));

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/print.h"
+#include "cli/report.h"
 #include "cli/session.h"
 #include "cli/table.h"
 #include "cli/units.h"
@@ -142,9 +143,12 @@ fallible snapshots_delete(struct invocation *in)
 {
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));
-	for (size_t i = 0; i < in->n_args; i++) // ctr stops at the first that fails, too
-		TRY_AS(engine_snapshot_remove(s.engine, session_snapshotter(&s), in->args[i]),
-		       "failed to remove \"%s\"", in->args[i]);
+	for (size_t i = 0; i < in->n_args; i++) { // ctr stops at the first that fails, too
+		auto_free char *prefix = alloc_printf("failed to remove \"%s\"", in->args[i]);
+		TRY(report_as_ctr(
+			in, engine_snapshot_remove(s.engine, session_snapshotter(&s), in->args[i]),
+			prefix));
+	}
 	return NULL;
 }
 

@@ -7,7 +7,7 @@ static const struct flag containers_create_flags[] = {
 	{NULL},
 };
 
-static const struct flag containers_delete_flags[] = {
+const struct flag containers_delete_flags[] = {
 	{"keep-snapshot", NULL, BOOL, "leave the snapshot"},
 	{"force", "f", BOOL, "end it first if it runs", .bits = FLAG_OURS},
 	{NULL},

@@ -32,7 +32,7 @@ static const struct flag tasks_list_flags[] = {
 	{NULL},
 };
 
-static const struct flag tasks_kill_flags[] = {
+const struct flag tasks_kill_flags[] = {
 	{"signal", "s", TEXT("SIGNAL"),
 	 "signal by name or number; else the stop signal of the image"},
 	{"exec-id", NULL, TEXT("ID"), "the process that tasks exec started", .bits = FLAG_NOT_YET},

@@ -582,6 +582,7 @@ static void image_lines(void **state)
 	         ""},
 		{"ctr i ls -q", 0, "bb\n" BUSYBOX "\n", ""},
 		{"ctr i ls name==", 1, "", "ctr: failed to list images: filters: parse error\n"},
+		{"coracle images ls name==", 125, "", "coracle: filters: parse error\n"},
 		{"ctr i check", 0,
 	         "REF                              TYPE                                       "
 	         "DIGEST                                                                  STATUS     "
@@ -621,7 +622,7 @@ static void image_lines(void **state)
 	         BUSYBOX "        \tsaved\t\n"
 	                 "x                                       \tsaved\t\n"
 	                 "a=1                                     \tsaved\t\n",
-	         "layer sha256:deb7: done, 1.0 KiB in 0.0 s\ncoracle: warning: a warning\n"},
+	         "coracle: warning: a warning\n"},
 		{"coracle --debug images import /dev/null", 125, "", NULL},
 	};
 	compare(cases, N(cases));
@@ -724,6 +725,8 @@ static void snapshot_lines(void **state)
 		{"ctr snapshots rm s1 c1 s2", 1, "",
 	         "ctr: failed to remove \"c1\": cannot remove snapshot with child: failed "
 	         "precondition\n"},
+		{"coracle snapshots rm c1", 125, "",
+	         "coracle: cannot remove snapshot with child: failed precondition\n"},
 		{"ctr snapshots rm", 0, "", ""},
 		{"ctr snapshots usage s1 s2", 0,
 	         "KEY SIZE    INODES \ns1  8.0 KiB 2      \ns2  8.0 KiB 2      \n", ""},
@@ -793,6 +796,8 @@ static void container_lines(void **state)
 		{"coracle containers rm a demo b", 125, "",
 	         "coracle: error: container \"b\" in namespace \"default\": not found\n"
 	         "coracle: container \"a\" in namespace \"default\": not found\n"},
+		{"coracle rm -f demo", 0, "", ""},
+		{"coracle kill -s 9 demo", 0, "kill demo 9\n", ""},
 		{"ctr c label demo c=1", 0, "c=1,d=\n", ""},
 		{"ctr t kill demo", 0, "kill demo -\n", ""},
 		{"ctr t kill -s KILL -a demo", 0, "kill demo KILL all\n", ""},
@@ -831,10 +836,6 @@ static void run_lines(void **state)
 		{"ctr run busybox", 1, "",
 	         "ctr: container id must be provided\nhint: ctr run --help shows the arguments\n"},
 		{"coracle run busybox", 2, "", NULL},
-		{"ctr run --cni --net-host busybox web", 1, "",
-	         "ctr: --cni and --net-host exclude each other\n"
-	         "hint: with --net-host the container has the host's network; leave one of them "
-	         "out\n"},
 		{"ctr run --env-file /nosuch busybox web", 1, "",
 	         "ctr: open /nosuch: No such file or directory\n"},
 		{"ctr run --seccomp-profile / busybox web", 1, "", "ctr: read /: Is a directory\n"},

@@ -47,6 +47,41 @@ static void lines(void **state)
 	}
 }
 
+// Nothing in the first second; then a bar at most ten times a second, a line for what is done.
+static void steps(void **state)
+{
+	(void)state;
+	static const struct {
+		bool bar;
+		int64_t now_ms;
+		struct engine_progress progress;
+		const char *wanted;
+	} cases[] = {
+		{true, 1000, {"a", 0, 2, 100, 400, false}, ""},
+		{true, 1900, {"a", 0, 2, 400, 400, false}, ""}, // fast: no line
+		{true,
+	         2000,
+	         {"b", 1, 2, 100, 400, false},
+	         "\r2/2 b [=====>              ]  25% 100.0 B / 400.0 B\x1b[K"},
+		{true, 2050, {"b", 1, 2, 200, 400, false}, ""},
+		{true, 3000, {"b", 1, 2, 400, 400, false}, "\r\x1b[Kb: done, 400.0 B in 1.0 s\n"},
+		{true, 3100, {"b", 1, 2, 400, 400, true}, ""},
+		{false, 1000, {"a", 0, 2, 0, 0, false}, ""},
+		{false, 2500, {"a", 0, 2, 100, 0, false}, ""},
+		{false, 2600, {"a", 0, 2, 200, 0, true}, "a: done, 200.0 B in 1.6 s\n"},
+		{false, 2700, {"b", 1, 2, 400, 400, false}, "b: done, 400.0 B in 0.0 s\n"},
+	};
+	struct progress p = {.bar = true};
+	for (size_t i = 0; i < N(cases); i++) {
+		if (p.bar != cases[i].bar)
+			p = (struct progress){.bar = cases[i].bar};
+		auto_str struct str out = STR_LIMIT(1024);
+		str_add(&out, "");
+		progress_step(&p, &cases[i].progress, cases[i].now_ms * 1000000, 79, &out);
+		assert_string_equal(out.bytes, cases[i].wanted);
+	}
+}
+
 static void shell_words(void **state)
 {
 	(void)state;
@@ -85,6 +120,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines),
+		cmocka_unit_test(steps),
 		cmocka_unit_test(shell_words),
 		cmocka_unit_test(base64),
 	};

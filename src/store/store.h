@@ -19,7 +19,8 @@
 // user or a container; no transaction is open over file work.
 //
 // Memory: what comes back is one block, freed by its ..._free() function (takes NULL); the texts
-// in it die with it. What goes in is only read. Times are nanoseconds since 1970, UTC.
+// in it die with it. What goes in is only read; a text that is
+// NULL there counts as "". Times are nanoseconds since 1970, UTC.
 // One `struct store` is for one thread. After fork() the child must not touch it.
 // Design: docs/design.md §4.
 #pragma once

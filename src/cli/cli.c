@@ -3,6 +3,8 @@
 #include "cli/help.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include <fcntl.h>
+#include <unistd.h>
 
 static void print_version(const struct invocation *in)
 {
@@ -34,9 +36,24 @@ static fallible carry_out(struct invocation *in)
 	return in->command->run(in);
 }
 
+// A program may be started with 0, 1 or 2 closed. The next file opened would then be our standard
+// output, and a list of images would be written into the database. O_PATH: reading and writing
+// still fail. Not close-on-exec: what we start has the same need.
+static void fill_standard_descriptors(struct invocation *in)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		in->closed[fd] = true;
+		if (open("/dev/null", O_PATH) != fd) // the lowest free number is this one
+			_exit(125);
+	}
+}
+
 int cli_main(int argc, char **argv)
 {
 	struct invocation in = {0};
+	fill_standard_descriptors(&in);
 	invocation_face(&in, argc > 0 ? argv[0] : "coracle", getenv("CORACLE_COMPAT"));
 	auto_error struct error *e = invocation_parse(&in, argc, argv);
 	if (!e)

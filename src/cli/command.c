@@ -111,15 +111,17 @@ static unsigned nearest_limit(const char *typed)
 	return third > 3 ? 3 : third;
 }
 
-const char *command_nearest_flag(const struct command *c, const char *typed)
+const char *command_nearest_flag(const struct command *c, const char *typed, bool docker)
 {
 	const char *nearest = NULL;
 	unsigned best = nearest_limit(typed) + 1;
-	for (; c; c = command_parent(c)) {
+	for (; c; c = docker ? command_parent(c) : NULL) {
 		const struct flag *f;
 		for (size_t i = 0; (f = command_flag_at(c, i)); i++) {
 			unsigned d = text_distance(f->name, typed);
-			if (d < best && !(f->bits & FLAG_HIDDEN) && f->name[1]) {
+			bool offered = !(f->bits & FLAG_HIDDEN) && f->name[1] &&
+			               (docker || !(f->bits & FLAG_DOCKER));
+			if (d < best && offered) {
 				best = d;
 				nearest = f->name;
 			}

@@ -87,9 +87,10 @@ const struct flag *command_flag_at(const struct command *c, size_t i);
 // The word in `names` (blanks between; may be NULL) is `name`.
 bool words_have(const char *names, const char *name);
 
-// The nearest spelling to what was typed, among the flags of `c` and of its parents or among the
-// children of `c`; NULL if nothing is near enough to be meant.
-const char *command_nearest_flag(const struct command *c, const char *typed);
+// The nearest spelling to what was typed, among the flags of `c` (with `docker` also what is
+// docker's, and the flags of its parents) or among the children of `c`; NULL if nothing is near
+// enough to be meant.
+const char *command_nearest_flag(const struct command *c, const char *typed, bool docker);
 const char *command_nearest_child(const struct command *c, const char *typed);
 // The parent of `c`; NULL for the program itself.
 const struct command *command_parent(const struct command *c);

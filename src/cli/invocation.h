@@ -33,7 +33,8 @@ struct invocation {
 	size_t n_settings, settings_capacity;
 	char **args; // what stands behind the flags, borrowed from argv
 	size_t n_args;
-	int status; // exit status of the program when no error came up; a command may set it
+	bool closed[3]; // standard input, output, error were closed when we started
+	int status;     // exit status of the program when no error came up; a command may set it
 };
 
 // How argv[0] and CORACLE_COMPAT say that we are called. `compat` may be NULL.

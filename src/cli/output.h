@@ -8,7 +8,7 @@
 
 // Foreign text, made safe for a terminal: control characters become \xNN.
 void output_clean(struct str *out, const char *text);
-// The same, but line ends and tabs stay: for messages of more than a line.
+// The same, but line ends and tabs stay: for documents.
 void output_clean_lines(struct str *out, const char *text);
 
 void output_str(const struct str *s); // to standard output

@@ -26,7 +26,12 @@ static struct error *unknown_flag(const struct invocation *in, const char *word,
 	struct error *e =
 		in->ctr ? error_new(ERROR_USAGE, "flag provided but not defined: -%s", name)
 			: error_new(ERROR_USAGE, "unknown flag %.*s", size, word);
-	const char *nearest = command_nearest_flag(in->command, name);
+	for (size_t level = in->depth - 1;
+	     level-- > 0;) // ctr: flags of a group stand before the verb
+		if (command_flag(in->lineage[level], name, false))
+			return error_hint(e, "--%s belongs before %s", name,
+			                  command_name(in->lineage[level + 1]));
+	const char *nearest = command_nearest_flag(in->command, name, !in->ctr);
 	if (nearest)
 		return error_hint(e, "did you mean --%s?", nearest);
 	return help_hint(in, e);

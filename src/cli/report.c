@@ -23,11 +23,11 @@ void report_error(const struct invocation *in, const struct error *e)
 	auto_str struct str text = STR_LIMIT(OUTPUT_LIMIT);
 	if (!in->ctr || in->intention != NO_SUCH_TOPIC) // ctr says this one without its name
 		str_printf(&text, "%s: ", in->program);
-	output_clean_lines(&text, e->message);
+	output_clean(&text, e->message);
 	str_add_char(&text, '\n');
 	if (e->hint) {
 		str_add(&text, "hint: ");
-		output_clean_lines(&text, e->hint);
+		output_clean(&text, e->hint);
 		str_add_char(&text, '\n');
 	}
 	fwrite(text.bytes, 1, text.size, stderr);

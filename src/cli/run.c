@@ -6,7 +6,7 @@
 #include "cli/session.h"
 #include "engine/spec.h"
 #include <fcntl.h>
-#include <sys/stat.h>
+#include <math.h>
 #include <unistd.h>
 
 #define FILE_LIMIT ((size_t)4 << 20) // of --env-file and --seccomp-profile
@@ -64,9 +64,10 @@ static fallible read_named(const char *path, char **ret)
 		if (n == 0)
 			break;
 		str_add_bytes(&text, part, (size_t)n);
+		if (text.over)
+			return error_new(ERROR_LIMIT, "%s: larger than %zu MiB", path,
+			                 FILE_LIMIT >> 20);
 	}
-	if (text.over)
-		return error_new(ERROR_LIMIT, "%s: larger than %zu MiB", path, FILE_LIMIT >> 20);
 	if (text.size > 0 && strlen(text.bytes) != text.size)
 		return error_new(ERROR_INVALID, "%s: has a zero byte", path);
 	*ret = str_take(&text);
@@ -88,8 +89,14 @@ static void fill_lists(const struct invocation *in, struct request *r)
 	}
 }
 
-static void fill_limits(const struct invocation *in, struct spec_request *spec)
+static fallible fill_limits(const struct invocation *in, struct spec_request *spec)
 {
+	if (!isfinite(flag_float(in, "cpus")) || flag_float(in, "cpus") < 0)
+		return error_new(ERROR_USAGE, "--cpus %s: not a number of CPUs",
+		                 flag_text(in, "cpus"));
+	if (flag_int(in, "cpu-shares") < 0)
+		return error_new(ERROR_USAGE, "--cpu-shares %s: less than 0",
+		                 flag_text(in, "cpu-shares"));
 	spec->memory_limit = flag_uint(in, "memory-limit");
 	spec->cpus = flag_float(in, "cpus");
 	spec->cpu_shares = (struct oci_u64){flag_given(in, "cpu-shares"),
@@ -98,13 +105,14 @@ static void fill_limits(const struct invocation *in, struct spec_request *spec)
 	spec->cpu_period = flag_uint(in, "cpu-period");
 	spec->cpuset_cpus = optional(flag_text(in, "cpuset-cpus"));
 	spec->cpuset_mems = optional(flag_text(in, "cpuset-mems"));
+	return NULL;
 }
 
 static fallible fill_spec(const struct invocation *in, struct request *r)
 {
 	struct spec_request *spec = &r->spec;
 	fill_lists(in, r);
-	fill_limits(in, spec);
+	TRY(fill_limits(in, spec));
 	TRY(read_named(flag_text(in, "env-file"), &r->env_file));
 	TRY(read_named(flag_text(in, "seccomp-profile"), &r->seccomp_profile));
 	spec->env_file = r->env_file;
@@ -185,7 +193,7 @@ static fallible fill(const struct invocation *in, const struct session *s, struc
 	r->run.cgroup = r->spec.cgroup;
 	r->run.runtime = flag_given(in, "runtime") ? optional(flag_text(in, "runtime")) : NULL;
 	for (int fd = 0; fd < 3; fd++)
-		r->run.stdio[fd] = fcntl(fd, F_GETFD) < 0 ? -1 : fd;
+		r->run.stdio[fd] = in->closed[fd] ? -1 : fd;
 	return NULL;
 }
 

@@ -2,8 +2,6 @@
 #include "cli/table.h"
 #include "cli/output.h"
 
-#define CELL_LIMIT 65536
-
 struct table_cell {
 	char *text;
 	size_t width;  // in characters
@@ -17,7 +15,7 @@ static void add_cell(struct table *t, const char *text, bool last)
 	alloc_grow(&t->cells, &t->cells_capacity, t->n_cells, sizeof(*t->cells));
 	struct table_cell *before = t->n_cells > 0 ? &t->cells[t->n_cells - 1] : NULL;
 	struct table_cell *cell = &t->cells[t->n_cells++];
-	auto_str struct str clean = STR_LIMIT(CELL_LIMIT);
+	auto_str struct str clean = STR_LIMIT(OUTPUT_LIMIT);
 	output_clean(&clean, text);
 	cell->text = str_take(&clean);
 	cell->column = before && !before->last ? before->column + 1 : 0;

@@ -237,7 +237,7 @@ static void nearest(void **state)
 		{"", NULL, NULL},
 	};
 	for (size_t i = 0; i < N(cases); i++) {
-		const char *flag = command_nearest_flag(run, cases[i].typed);
+		const char *flag = command_nearest_flag(run, cases[i].typed, true);
 		if (!text_equal(flag, cases[i].flag))
 			fail_msg("flag for %s: %s", cases[i].typed, flag ? flag : "none");
 		const char *child = command_nearest_child(program, cases[i].typed);

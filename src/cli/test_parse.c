@@ -42,86 +42,82 @@ static void done(struct parsed *p)
 }
 
 // Words before the flags stop, as test/golden/ctr-2.1.1/output-grammar.txt has them.
+static const struct {
+	const char *line, *message, *hint;
+	int status;
+} refused_cases[] = {
+	{"ctr nosuch", "No help topic for 'nosuch'", "ctr --help shows what there is", 3},
+	{"ctr c nosuch", "No help topic for 'nosuch'", "ctr containers --help shows what there is",
+         3},
+	{"ctr Version", "No help topic for 'Version'", "did you mean ctr version?", 3},
+	{"ctr C ls", "No help topic for 'C'", "ctr --help shows what there is", 3},
+	{"ctr help nosuch", "No help topic for 'nosuch'", "ctr --help shows what there is", 3},
+	{"ctr --nosuch", "flag provided but not defined: -nosuch", NULL, 1},
+	{"ctr --nosuch version", "flag provided but not defined: -nosuch", NULL, 1},
+	{"ctr run --nosuch busybox demo", "flag provided but not defined: -nosuch",
+         "ctr run --help shows what there is", 1},
+	{"ctr run -nosuch busybox demo", "flag provided but not defined: -nosuch", NULL, 1},
+	{"ctr run --priviledged busybox demo", "flag provided but not defined: -priviledged",
+         "did you mean --privileged?", 1},
+	{"ctr run -td busybox demo", "flag provided but not defined: -td", NULL, 1},
+	{"ctr run -v a:b busybox demo", "flag provided but not defined: -v", NULL, 1},
+	{"ctr run -e A=1 busybox demo", "flag provided but not defined: -e", NULL, 1},
+	{"ctr run --volume=a:b busybox demo", "flag provided but not defined: -volume",
+         "ctr run --help shows what there is", 1},
+	{"ctr snapshots ls --snapshotter native", "flag provided but not defined: -snapshotter",
+         "--snapshotter belongs before list", 1},
+	{"ctr c ls --quiet=yes", "invalid boolean value \"yes\" for -quiet: parse error",
+         "ctr containers list --help shows what there is", 1},
+	{"ctr -n", "flag needs an argument: -n", NULL, 1},
+	{"ctr run --rm --env", "flag needs an argument: -env", NULL, 1},
+	{"ctr run --cpus x a b", "invalid value \"x\" for flag -cpus: parse error", NULL, 1},
+	{"ctr run --memory-limit 64m a b",
+         "invalid value \"64m\" for flag -memory-limit: parse error", NULL, 1},
+	{"ctr run --memory-limit -1 a b",
+         "invalid value \"-1\" for flag -memory-limit: parse error", NULL, 1},
+	{"ctr run --memory-limit 99999999999999999999 a b",
+         "invalid value \"99999999999999999999\" for flag -memory-limit: "
+         "value out of range",
+         NULL, 1},
+	{"ctr run --gpus x a b",
+         "invalid value \"x\" for flag -gpus: strconv.ParseInt: parsing \"x\": "
+         "invalid syntax",
+         NULL, 1},
+	{"ctr --timeout 5 c ls", "invalid value \"5\" for flag -timeout: parse error", NULL, 1},
+	{"ctr ---n x", "bad flag syntax: ---n", NULL, 1},
+	{"ctr --=x", "bad flag syntax: --=x", NULL, 1},
+	{"ctr t pause web", "tasks pause: not in coracle yet",
+         "ctr help shows the commands that are there", 1},
+	{"ctr t exec --any thing", "tasks exec: not in coracle yet", NULL, 1},
+	{"ctr run --gpus 3 a b", "run --gpus: not in coracle yet",
+         "ctr run --help shows the flags that are there", 1},
+	{"coracle run --priviledged a b", "unknown flag --priviledged",
+         "did you mean --privileged?", 2},
+	{"coracle run --priviledged=1 a b", "unknown flag --priviledged",
+         "did you mean --privileged?", 2},
+	{"coracle run -ix a b", "unknown flag -ix", NULL, 2},
+	{"coracle run --env", "flag --env needs a value", NULL, 2},
+	{"coracle run -ie", "flag -e needs a value", NULL, 2},
+	{"coracle run --cpus x a b", "invalid value \"x\" for flag --cpus: parse error", NULL, 2},
+	{"coracle imges ls", "unknown command \"imges\"", "did you mean coracle images?", 2},
+	{"coracle images lst", "unknown command \"images lst\"",
+         "did you mean coracle images list?", 2},
+	{"coracle t pause web", "tasks pause: not in coracle yet",
+         "coracle help shows the commands that are there", 125},
+};
+
 static void refused(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *line, *message, *hint;
-		int status;
-	} cases[] = {
-		{"ctr nosuch", "No help topic for 'nosuch'", "ctr --help shows what there is", 3},
-		{"ctr c nosuch", "No help topic for 'nosuch'",
-	         "ctr containers --help shows what there is", 3},
-		{"ctr Version", "No help topic for 'Version'", "did you mean ctr version?", 3},
-		{"ctr C ls", "No help topic for 'C'", "ctr --help shows what there is", 3},
-		{"ctr help nosuch", "No help topic for 'nosuch'", "ctr --help shows what there is",
-	         3},
-		{"ctr --nosuch", "flag provided but not defined: -nosuch", NULL, 1},
-		{"ctr --nosuch version", "flag provided but not defined: -nosuch", NULL, 1},
-		{"ctr run --nosuch busybox demo", "flag provided but not defined: -nosuch",
-	         "ctr run --help shows what there is", 1},
-		{"ctr run -nosuch busybox demo", "flag provided but not defined: -nosuch", NULL, 1},
-		{"ctr run --priviledged busybox demo",
-	         "flag provided but not defined: -priviledged", "did you mean --privileged?", 1},
-		{"ctr run -td busybox demo", "flag provided but not defined: -td", NULL, 1},
-		{"ctr run -v a:b busybox demo", "flag provided but not defined: -v", NULL, 1},
-		{"ctr run -e A=1 busybox demo", "flag provided but not defined: -e", NULL, 1},
-		{"ctr run --volume=a:b busybox demo", "flag provided but not defined: -volume",
-	         NULL, 1},
-		{"ctr snapshots ls --snapshotter native",
-	         "flag provided but not defined: -snapshotter", "did you mean --snapshotter?", 1},
-		{"ctr c ls --quiet=yes", "invalid boolean value \"yes\" for -quiet: parse error",
-	         "ctr containers list --help shows what there is", 1},
-		{"ctr -n", "flag needs an argument: -n", NULL, 1},
-		{"ctr run --rm --env", "flag needs an argument: -env", NULL, 1},
-		{"ctr run --cpus x a b", "invalid value \"x\" for flag -cpus: parse error", NULL,
-	         1},
-		{"ctr run --memory-limit 64m a b",
-	         "invalid value \"64m\" for flag -memory-limit: parse error", NULL, 1},
-		{"ctr run --memory-limit -1 a b",
-	         "invalid value \"-1\" for flag -memory-limit: parse error", NULL, 1},
-		{"ctr run --memory-limit 99999999999999999999 a b",
-	         "invalid value \"99999999999999999999\" for flag -memory-limit: "
-	         "value out of range",
-	         NULL, 1},
-		{"ctr run --gpus x a b",
-	         "invalid value \"x\" for flag -gpus: strconv.ParseInt: parsing \"x\": "
-	         "invalid syntax",
-	         NULL, 1},
-		{"ctr --timeout 5 c ls", "invalid value \"5\" for flag -timeout: parse error", NULL,
-	         1},
-		{"ctr ---n x", "bad flag syntax: ---n", NULL, 1},
-		{"ctr --=x", "bad flag syntax: --=x", NULL, 1},
-		{"ctr t pause web", "tasks pause: not in coracle yet",
-	         "ctr help shows the commands that are there", 1},
-		{"ctr t exec --any thing", "tasks exec: not in coracle yet", NULL, 1},
-		{"ctr run --gpus 3 a b", "run --gpus: not in coracle yet",
-	         "ctr run --help shows the flags that are there", 1},
-		{"coracle run --priviledged a b", "unknown flag --priviledged",
-	         "did you mean --privileged?", 2},
-		{"coracle run --priviledged=1 a b", "unknown flag --priviledged",
-	         "did you mean --privileged?", 2},
-		{"coracle run -ix a b", "unknown flag -ix", NULL, 2},
-		{"coracle run --env", "flag --env needs a value", NULL, 2},
-		{"coracle run -ie", "flag -e needs a value", NULL, 2},
-		{"coracle run --cpus x a b", "invalid value \"x\" for flag --cpus: parse error",
-	         NULL, 2},
-		{"coracle imges ls", "unknown command \"imges\"", "did you mean coracle images?",
-	         2},
-		{"coracle images lst", "unknown command \"images lst\"",
-	         "did you mean coracle images list?", 2},
-		{"coracle t pause web", "tasks pause: not in coracle yet",
-	         "coracle help shows the commands that are there", 125},
-	};
-	for (size_t i = 0; i < N(cases); i++) {
+	for (size_t i = 0; i < N(refused_cases); i++) {
 		struct parsed p;
-		parse(&p, cases[i].line);
+		parse(&p, refused_cases[i].line);
 		assert_non_null(p.error);
-		assert_string_equal(p.error->message, cases[i].message);
+		assert_string_equal(p.error->message, refused_cases[i].message);
 		assert_non_null(p.error->hint);
-		if (cases[i].hint)
-			assert_string_equal(p.error->hint, cases[i].hint);
-		assert_int_equal(report_status(&p.in, p.error), cases[i].status);
+		if (refused_cases[i].hint)
+			assert_string_equal(p.error->hint, refused_cases[i].hint);
+		assert_int_equal(report_status(&p.in, p.error), refused_cases[i].status);
 		done(&p);
 	}
 }

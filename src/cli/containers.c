@@ -204,8 +204,9 @@ static struct json *extensions_json(const struct engine_container *c)
 static fallible info_json(const struct engine_container *c, struct json **ret)
 {
 	auto_json struct json *spec = NULL;
-	TRY_AS(json_parse(c->spec, strlen(c->spec), DOCUMENT_LIMIT, &spec), "container %s: spec",
-	       c->id);
+	if (c->spec)
+		TRY_AS(json_parse(c->spec, strlen(c->spec), DOCUMENT_LIMIT, &spec),
+		       "container %s: spec", c->id);
 	struct json *object = json_new_object();
 	json_set_string(object, "ID", c->id);
 	json_set(object, "Labels", print_labels_json(&c->labels));
@@ -231,7 +232,7 @@ fallible containers_info(struct invocation *in)
 	TRY(engine_container_info(s.engine, in->args[0], &containers));
 	const struct engine_container *c = &containers->items[0];
 	if (flag_bool(in, "spec")) {
-		print_json_text(c->spec);
+		print_json_text(c->spec ? c->spec : "null");
 		return NULL;
 	}
 	auto_json struct json *object = NULL;

@@ -47,13 +47,12 @@ static void content_box(struct str *out, const char *prefix, const char *content
 {
 	if (!content)
 		return;
-	auto_str struct str lines = STR_LIMIT(OUTPUT_LIMIT);
+	auto_str struct str text = STR_LIMIT(OUTPUT_LIMIT), lines = STR_LIMIT(OUTPUT_LIMIT);
 	auto_json struct json *value = NULL;
 	auto_error struct error *e = json_parse(content, strlen(content), DOCUMENT_LIMIT, &value);
 	if (!e)
-		json_print(value, 3, JSON_PLAIN, &lines);
-	else // shown as it is
-		output_clean_lines(&lines, content);
+		json_print(value, 3, JSON_PLAIN, &text);
+	output_clean_lines(&lines, e ? content : text.bytes); // no JSON: shown as it is
 	str_add(&lines, "");
 	box(out, prefix, "Content────────", lines.bytes);
 }

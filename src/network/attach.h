@@ -17,6 +17,7 @@ struct attachment {
 	int opened_fd;
 	uint64_t netns_inode;
 	struct json *capabilities;
+	struct later *later; // where DEL puts what needn't be waited for
 };
 void attachment_done(struct attachment *a);
 #define auto_attachment defer(attachment_done)
@@ -24,6 +25,10 @@ void attachment_done(struct attachment *a);
 // Checks the request's names, fills everything but config and namespace.
 fallible attachment_init(const struct network_paths *paths, const struct network_attachment *r,
                          struct attachment *ret);
+// Opens the namespace: the request's, else the recorded path. `inode`: it must be that one (0:
+// any), since a path may lead to another namespace by now (a re-used pid). Gone is no error:
+// netns_fd stays -1.
+fallible attachment_open_netns(struct attachment *a, const char *recorded_path, uint64_t inode);
 const char *attachment_ifname(const struct network_attachment *r);
 
 typedef struct error *attachment_verb(const struct plugin_call *c, void *context);
@@ -32,6 +37,13 @@ typedef struct error *attachment_verb(const struct plugin_call *c, void *context
 fallible attachment_call(const struct attachment *a, size_t i,
                          const struct network_result *previous, const char *verb_name,
                          attachment_verb *verb, void *context);
+
+// DEL by a record; on success the record is in later->records. `how` gives the namespace (or leaves
+// it to the record) and where warnings go. Absence is no error.
+fallible collect(const struct network_paths *paths, const char *store_id, int store,
+                 const char *file, const struct network_attachment *how, struct later *later);
+// Plugin `i`'s DEL.
+fallible del_plugin(const struct attachment *a, size_t i, const struct network_result *previous);
 
 // --- cache.c: libcni's record of the result, CACHE_DIR/<network>-<container id>-<interface>
 fallible cache_write(const struct attachment *a, const struct network_result *result);

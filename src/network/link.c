@@ -5,8 +5,6 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 
 // --- Reading
@@ -205,6 +203,21 @@ void link_delete(struct netlink_request *r, const char *name)
 	netlink_put_string(r, IFLA_IFNAME, name);
 }
 
+void link_set_group(struct netlink_request *r, const char *name, uint32_t group)
+{
+	struct ifinfomsg h = {.ifi_family = AF_UNSPEC};
+	netlink_message(r, RTM_SETLINK, 0, &h, sizeof(h), ENODEV, "mark %s for deletion", name);
+	netlink_put_string(r, IFLA_IFNAME, name);
+	netlink_put_u32(r, IFLA_GROUP, group);
+}
+
+void link_delete_group(struct netlink_request *r, uint32_t group)
+{
+	struct ifinfomsg h = {.ifi_family = AF_UNSPEC};
+	netlink_message(r, RTM_DELLINK, 0, &h, sizeof(h), ENODEV, "delete interfaces");
+	netlink_put_u32(r, IFLA_GROUP, group);
+}
+
 static void put_address(struct netlink_request *r, uint16_t type, const struct network_address *a)
 {
 	netlink_put(r, type, a->bytes, address_size(a));
@@ -331,7 +344,7 @@ fallible link_list_addresses(struct netlink *n, int index, struct link_address *
 	}
 }
 
-// --- Waiting and deleting
+// --- Waiting
 
 fallible link_wait_forwarding(struct netlink *n, const char *name)
 {
@@ -353,39 +366,4 @@ fallible link_wait_forwarding(struct netlink *n, const char *name)
 	}
 	return error_new(ERROR_BUSY, "bridge port in error state: %s does not forward after 2 s",
 	                 name);
-}
-
-static void __attribute__((noreturn)) delete_in_child(struct netlink *n, struct netlink_request *r)
-{
-	// Nothing of the caller's may be kept open: its standard output may be a pipe whose reader
-	// waits for the end.
-	if (n->fd > 0)
-		syscall(SYS_close_range, 0, (unsigned)n->fd - 1, 0);
-	syscall(SYS_close_range, (unsigned)n->fd + 1, ~0U, 0);
-	pid_t pid = fork();
-	if (pid == 0) {
-		setsid();
-		ignore(send(n->fd, r->bytes.bytes, r->bytes.size, 0)); // gc finds what stays
-	}
-	_exit(pid < 0);
-}
-
-fallible link_delete_later(const char *name)
-{
-	auto_netlink struct netlink n = NETLINK_CLOSED;
-	TRY(netlink_open(NETLINK_ROUTE, &n));
-	auto_request struct netlink_request r = NETLINK_REQUEST;
-	link_delete(&r, name);
-	pid_t pid = fork();
-	if (pid < 0)
-		FAIL_ERRNO("fork to delete %s", name);
-	if (!pid)
-		delete_in_child(&n, &r);
-	int status;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			FAIL_ERRNO("wait for the deletion of %s", name);
-	if (status)
-		return error_new(ERROR_SYSTEM, "fork to delete %s failed", name);
-	return NULL;
 }

@@ -50,7 +50,9 @@ void link_set_up(struct netlink_request *r, int index, const char *label);
 // By name; absence is no error.
 void link_set_down(struct netlink_request *r, const char *name);
 void link_set_promisc(struct netlink_request *r, int index, const char *name);
-void link_delete(struct netlink_request *r, const char *name);
+void link_delete(struct netlink_request *r, const char *name); // blocks for 30 ms
+void link_set_group(struct netlink_request *r, const char *name, uint32_t group);
+void link_delete_group(struct netlink_request *r, uint32_t group);
 
 // An address with its prefix's route; IPv6 without duplicate address detection (1.6 s).
 // An existing one is no error.
@@ -81,5 +83,3 @@ fallible link_list_addresses(struct netlink *n, int index, struct link_address *
 // Waits until the port forwards: before that the bridge drops what the container sends, and its
 // first connection takes a second. Deadline 2 s: BUSY.
 fallible link_wait_forwarding(struct netlink *n, const char *name);
-// Deletes a link in a child that nobody waits for: the kernel holds the caller for 30 ms.
-fallible link_delete_later(const char *name);

@@ -139,11 +139,11 @@ void nft_mask(struct netlink_request *r, const void *mask, size_t size)
 	end(r, e);
 }
 
-void nft_compare(struct netlink_request *r, const void *data, size_t size)
+void nft_compare(struct netlink_request *r, uint32_t operator, const void * data, size_t size)
 {
 	struct expression e = begin(r, "cmp");
 	netlink_put_be32(r, NFTA_CMP_SREG, NFT_REG_1);
-	netlink_put_be32(r, NFTA_CMP_OP, NFT_CMP_EQ);
+	netlink_put_be32(r, NFTA_CMP_OP, operator);
 	nft_data(r, NFTA_CMP_DATA, data, size);
 	end(r, e);
 }
@@ -153,7 +153,7 @@ void nft_compare_ifname(struct netlink_request *r, uint32_t key, const char *ifn
 	char name[IFNAMSIZ] = {0};
 	snprintf(name, sizeof(name), "%s", ifname);
 	nft_meta(r, key);
-	nft_compare(r, name, sizeof(name));
+	nft_compare(r, NFT_CMP_EQ, name, sizeof(name));
 }
 
 void nft_verdict(struct netlink_request *r, uint32_t verdict, const char *chain)
@@ -161,15 +161,6 @@ void nft_verdict(struct netlink_request *r, uint32_t verdict, const char *chain)
 	struct expression e = begin(r, "immediate");
 	netlink_put_be32(r, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
 	nft_data_verdict(r, NFTA_IMMEDIATE_DATA, verdict, chain);
-	end(r, e);
-}
-
-void nft_verdict_map(struct netlink_request *r, const char *set)
-{
-	struct expression e = begin(r, "lookup");
-	netlink_put_string(r, NFTA_LOOKUP_SET, set);
-	netlink_put_be32(r, NFTA_LOOKUP_SREG, NFT_REG_1);
-	netlink_put_be32(r, NFTA_LOOKUP_DREG, NFT_REG_VERDICT);
 	end(r, e);
 }
 

@@ -27,11 +27,11 @@ void nft_rule_end(struct netlink_request *r, struct nft_rule *rule);
 void nft_meta(struct netlink_request *r, uint32_t key);                      // to register 1
 void nft_payload(struct netlink_request *r, uint32_t offset, uint32_t size); // network header
 void nft_mask(struct netlink_request *r, const void *mask, size_t size);     // register 1
-void nft_compare(struct netlink_request *r, const void *data, size_t size); // equal, else next rule
+// With NFT_CMP_*: goes on if it holds, else to the next rule.
+void nft_compare(struct netlink_request *r, uint32_t operator, const void * data, size_t size);
 void nft_compare_ifname(struct netlink_request *r, uint32_t key, const char *ifname);
 void nft_verdict(struct netlink_request *r, uint32_t verdict,
                  const char *chain); // chain may be NULL
-void nft_verdict_map(struct netlink_request *r, const char *set);
 void nft_masquerade(struct netlink_request *r);
 void nft_counter(struct netlink_request *r);
 // Answers of connections and translated ones, as `-m conntrack --ctstate` writes it: iptables-nft

@@ -108,19 +108,11 @@ fallible bridge_add(const struct plugin_call *c, struct network_result **ret)
 	return NULL;
 }
 
+// Needs nothing of the configuration but the type of IPAM.
 fallible bridge_del(const struct plugin_call *c)
 {
-	struct bridge_options o = {0};
-	// Whatever became of the file, DEL goes on: without a masquerade there is no element.
-	struct error *e = parse(c, &o);
-	if (e) {
-		error_drop(&e);
-		o.masquerade = true;
-	}
-	TRY(bridge_detach(c, &o));
-	if (has_ipam(c))
-		TRY(ipam_del(c));
-	return bridge_delete_link(c);
+	TRY(bridge_detach(c));
+	return has_ipam(c) ? ipam_del(c) : NULL;
 }
 
 fallible bridge_check(const struct plugin_call *c)

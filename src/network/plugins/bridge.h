@@ -19,11 +19,9 @@ struct bridge_options {
 // gateways and routes are added. On failure what was made stays for bridge_detach().
 fallible bridge_attach(const struct plugin_call *c, const struct bridge_options *o,
                        struct network_result *result);
-// Takes the host's side down, so that no packet of the container's uses the address any more, and
-// removes its elements from nftables. IPAM may free the address after that.
-fallible bridge_detach(const struct plugin_call *c, const struct bridge_options *o);
-// Deletes the interface, or leaves that to the death of the namespace.
-fallible bridge_delete_link(const struct plugin_call *c);
+// Takes the host's side down, so that no packet of the container's uses the address any more: IPAM
+// may free it after that. The interface goes later, or with its namespace.
+fallible bridge_detach(const struct plugin_call *c);
 fallible bridge_check_link(const struct plugin_call *c, const struct bridge_options *o);
 // runtimeConfig.mac, args.cni.mac, MAC of CNI_ARGS: the first of them wins.
 fallible bridge_parse_mac(const struct plugin_call *c, struct bridge_options *o);

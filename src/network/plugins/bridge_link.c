@@ -10,7 +10,6 @@
 #include "network/sysctl.h"
 #include "network/visit.h"
 #include "sys/process.h"
-#include <linux/netfilter/nfnetlink.h>
 
 struct attaching {
 	const struct plugin_call *c;
@@ -240,19 +239,23 @@ static fallible allow_traffic(const struct attaching *a)
 		return NULL;
 	auto_netlink struct netlink n = NETLINK_CLOSED;
 	TRY(netlink_open(NETLINK_NETFILTER, &n));
-	bool seen[2] = {false};
+	bool seen[2] = {false}, made = false;
 	for (size_t i = 0; i < a->result->n_ips; i++) {
 		const struct network_ip *ip = &a->result->ips[i];
+		struct masquerade m = {.bridge = a->o->bridge,
+		                       .address = ip->address,
+		                       .length = ip->prefix,
+		                       .master = a->o->master};
 		if (a->o->masquerade)
-			TRY(nft_masquerade_add(&n, &ip->address, ip->prefix, a->o->master,
-			                       a->c->owner));
+			TRY(nft_masquerade_ensure(&n, &m, &made));
 		bool *done = &seen[ip->address.family == AF_INET6];
 		if (!*done)
 			TRY(nft_forward_allow(&n, ip->address.family, a->o->bridge));
 		*done = true;
 	}
 	auto_strings struct strings foreign = {0};
-	TRY(nft_forward_foreign(&n, &foreign));
+	if (made) // once for a network is enough
+		TRY(nft_forward_foreign(&n, &foreign));
 	for (size_t i = 0; i < foreign.n; i++)
 		plugin_warn(a->c, "the policy of %s is drop: it must accept bridge %s itself",
 		            foreign.items[i], a->o->bridge);
@@ -312,52 +315,19 @@ static bool known_host_name(const struct plugin_call *c, char ret[static IFNAMSI
 	return true;
 }
 
-static fallible remove_elements(const struct plugin_call *c)
-{
-	// A killed ADD has no result; the lease tells its address.
-	auto_result struct network_result *held = result_new();
-	const struct network_result *r = c->previous;
-	if (!r || !r->n_ips) {
-		TRY(host_local_list(c, held));
-		r = held;
-	}
-	if (!r->n_ips)
-		return NULL;
-	auto_netlink struct netlink n = NETLINK_CLOSED;
-	TRY(netlink_open(NETLINK_NETFILTER, &n));
-	for (size_t i = 0; i < r->n_ips; i++)
-		TRY(nft_masquerade_delete(&n, &r->ips[i].address, c->owner));
-	return NULL;
-}
-
-fallible bridge_detach(const struct plugin_call *c, const struct bridge_options *o)
+fallible bridge_detach(const struct plugin_call *c)
 {
 	char name[IFNAMSIZ];
-	if (known_host_name(c, name)) {
-		auto_netlink struct netlink n = NETLINK_CLOSED;
-		TRY(netlink_open(NETLINK_ROUTE, &n));
-		auto_request struct netlink_request r = NETLINK_REQUEST;
-		link_set_down(&r, name);
-		TRY(netlink_talk(&n, &r, NULL, NULL));
-	}
-	return o->masquerade ? remove_elements(c) : NULL;
-}
-
-fallible bridge_delete_link(const struct plugin_call *c)
-{
-	char name[IFNAMSIZ];
-	if (c->namespace_dies || !known_host_name(c, name))
+	if (!known_host_name(c, name))
 		return NULL;
 	auto_netlink struct netlink n = NETLINK_CLOSED;
 	TRY(netlink_open(NETLINK_ROUTE, &n));
-	struct link link;
-	struct error *e = link_get(&n, name, &link);
-	if (error_is(e, ERROR_NOT_FOUND)) {
-		error_drop(&e); // it went with its namespace
-		return NULL;
-	}
-	TRY(e);
-	return link_delete_later(name);
+	auto_request struct netlink_request r = NETLINK_REQUEST;
+	link_set_down(&r, name);
+	TRY(netlink_talk(&n, &r, NULL, NULL));
+	if (!c->namespace_dies)
+		strings_add(&c->later->links, name);
+	return NULL;
 }
 
 fallible bridge_check_link(const struct plugin_call *c, const struct bridge_options *o)

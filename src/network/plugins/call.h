@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One call of one plugin: what it gets. Private to network/.
 #pragma once
+#include "network/later.h"
 #include "network/result.h"
 
 struct plugin_call {
@@ -18,6 +19,7 @@ struct plugin_call {
 	uint64_t instance; // 0 if called by another runtime
 	const char *owner; // comment of what we make
 	bool namespace_dies;
+	struct later *later; // what DEL needn't wait for
 	void (*warn)(void *context, const char *message);
 	void *warn_context;
 };

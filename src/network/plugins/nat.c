@@ -214,11 +214,8 @@ fallible nat_add(const struct plugin_call *c, struct network_result **ret)
 
 fallible nat_del(const struct plugin_call *c)
 {
-	struct bridge_options o;
-	base_options(c, &o);
-	TRY(bridge_detach(c, &o));
-	TRY(host_local_del(c)); // needs ipam.dataDir alone
-	return bridge_delete_link(c);
+	TRY(bridge_detach(c));
+	return host_local_del(c); // needs ipam.dataDir alone
 }
 
 fallible nat_check(const struct plugin_call *c)

@@ -58,6 +58,7 @@ fallible tasks_kill(struct invocation *in);
 fallible system_version(struct invocation *in);
 fallible system_info(struct invocation *in);
 fallible system_gc(struct invocation *in);
+fallible system_clean(struct invocation *in);
 
 // namespaces.c
 fallible namespaces_create(struct invocation *in);

@@ -84,3 +84,15 @@ fallible system_gc(struct invocation *in)
 	output_str(&text);
 	return NULL;
 }
+
+// The monitor's last word where nobody waits for its container; ID and instance are in the row.
+fallible system_clean(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "container id must be provided"));
+	TRY(argument_needed(in, 1, "instance must be provided"));
+	uint64_t instance;
+	TRY_AS(text_parse_u64(in->args[1], 16, UINT64_MAX, &instance), "instance");
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	return engine_clean_up(s.engine, in->args[0], instance);
+}

@@ -293,6 +293,8 @@ const struct command commands_rest[] = {
 	 .flags = {shim_pprof_threadcreate_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
 	{"shim pprof trace", "[flags]", "Debug a shim of the daemon",
 	 .flags = {shim_pprof_trace_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
+	{"__clean", "ID INSTANCE", "Clean up after a container whose command is gone; for its monitor",
+	 "__clean web 0123456789abcdef", system_clean, .bits = COMMAND_OURS | COMMAND_HIDDEN},
 	{"__man", "DIR", "Write the manual pages", "__man man", build_man,
 	 .bits = COMMAND_OURS | COMMAND_HIDDEN},
 	{"__completion", "bash|zsh|fish", "Print a completion", "__completion bash", build_completion,

@@ -479,3 +479,10 @@ void engine_info_free(struct engine_info *i)
 {
 	(void)i;
 }
+
+fallible engine_clean_up(struct engine *engine, const char *id, uint64_t instance)
+{
+	(void)engine;
+	printf("clean %s %llx\n", id, (unsigned long long)instance);
+	return NULL;
+}

@@ -390,6 +390,9 @@ static void house_lines(void **state)
 	         "KIND        NAME    SIZE       REASON               \n"
 	         "snapshot    s9      8.0 KiB    its owner is dead    \n",
 	         ""},
+		{"/usr/bin/coracle --root /r --state /s -n x __clean web 00ab", 0, "clean web ab\n",
+	         ""},
+		{"coracle __clean web -1", 125, "", "coracle: instance: \"-1\" is not a number\n"},
 		{"ctr --namespace= c ls", 1, "",
 	         "ctr: namespace is required: failed precondition\n"},
 		{"ctr -a /x.sock c ls -q", 0, "demo\nown\n",

@@ -2,9 +2,10 @@
 #include "cli/command.h"
 #include "base/text.h"
 
+// In the order of help.
 static const struct command *const tables[] = {
-	commands_top,        commands_run,   commands_images, commands_snapshots,
-	commands_containers, commands_tasks, commands_rest,
+	commands_top,   commands_run,       commands_images, commands_containers,
+	commands_tasks, commands_snapshots, commands_house,  commands_rest,
 };
 
 const struct command *command_at(size_t i)

@@ -67,8 +67,9 @@ struct command {
 	                         // namespaces, files
 };
 
-extern const struct command commands_top[], commands_run[], commands_images[], commands_snapshots[],
-	commands_containers[], commands_tasks[], commands_rest[];
+extern const struct command commands_top[], commands_run[], commands_images[],
+	commands_containers[], commands_tasks[], commands_snapshots[], commands_house[],
+	commands_rest[];
 
 // All commands in the table's order: pass 0, 1, … until NULL comes back.
 const struct command *command_at(size_t i);

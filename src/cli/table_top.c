@@ -36,10 +36,10 @@ static const struct flag namespaces_remove_flags[] = {
 const struct command commands_top[] = {
 	{"", "[flags] COMMAND", "Containers without a daemon",
 	 "run --rm --cni busybox web ip addr", .flags = {program_flags}},
-	{"version", NULL, "Print the version",
-	 "version", system_version},
-	{"info", NULL, "Print what the engine runs on as JSON",
-	 "info", system_info},
+	{NULL},
+};
+
+const struct command commands_house[] = {
 	{"namespaces", NULL, "Namespaces: images and containers that do not see each other",
 	 .aliases = "namespace ns"},
 	{"namespaces create", "<name> [<key>=<value>]", "Make a namespace",
@@ -52,6 +52,10 @@ const struct command commands_top[] = {
 	{"namespaces label", "<name> [<key>=<value>, ...]",
 	 "Set, change and remove labels of a namespace",
 	 "namespaces label blue owner=you", namespaces_label, .operand = "namespaces"},
+	{"version", NULL, "Print the version",
+	 "version", system_version},
+	{"info", NULL, "Print what the engine runs on as JSON",
+	 "info", system_info},
 	{NULL},
 };
 // clang-format on

@@ -67,10 +67,10 @@ static fallible read_media_type(const struct json *o, const struct json_path *pa
 	if (!type)
 		return NULL;
 	size_t size = strlen(type);
+	bool plain = size <= MEDIA_TYPE_LIMIT;
 	for (size_t i = 0; i < size; i++)
-		if (type[i] <= ' ' || type[i] >= 0x7f || type[i] == '"')
-			size = MEDIA_TYPE_LIMIT + 1;
-	if (size > MEDIA_TYPE_LIMIT)
+		plain = plain && type[i] > ' ' && type[i] < 0x7f && type[i] != '"';
+	if (!plain)
 		return member_error(ERROR_INVALID, path, "mediaType", "not a media type:", type);
 	*ret = arena_string(arena, type);
 	return NULL;

@@ -90,6 +90,9 @@ static void bad_indexes(void **state)
 		  "index.manifests[0].size: not a number from 0 to 9223372036854775807" },
 		{ "{\"manifests\":[{\"digest\":\"" SHA "\",\"size\":1,\"mediaType\":\"a b\"}]}", "",
 		  "index.manifests[0].mediaType: not a media type: \"a b\"" },
+		// Found by fuzz_oci: the search for bad characters ran past the text's end.
+		{ "{\"manifests\":[{\"digest\":\"" SHA "\",\"size\":1,\"mediaType\":\"application/x\\n\"}]}", "",
+		  "index.manifests[0].mediaType: not a media type: \"application/x?\"" },
 		{ "{\"manifests\":[{\"digest\":\"" SHA "\",\"size\":1,\"platform\":{\"os\":\"../x\"}}]}", "",
 		  "index.manifests[0].platform.os: not a name: \"../x\"" },
 		{ "{\"manifests\":[{\"digest\":\"" SHA "\",\"size\":1,\"annotations\":{\"a\":1}}]}", "",

@@ -55,16 +55,18 @@ static void good_index(void **state)
 	assert_true(d->has_platform && d->platform.win32k);
 	assert_string_equal(d->platform.os_version, "10.0.20348.1");
 	assert_string_equal(d->annotations.items[1].key, "z");
-	assert_string_equal(oci_pair_list_value(&d->annotations, "org.opencontainers.image.ref.name"),
-			    "latest");
+	assert_string_equal(
+		oci_pair_list_value(&d->annotations, "org.opencontainers.image.ref.name"),
+		"latest");
 	assert_null(oci_pair_list_value(&d->annotations, "nosuch"));
 	auto_json struct json *o = oci_descriptor_to_json(d);
 	auto_free char *again = json_to_text(o, 0, JSON_PLAIN);
-	assert_string_equal(again, "{\"mediaType\":\"" OCI_TYPE_MANIFEST "\",\"digest\":\"" SHA
-				   "\",\"size\":481,\"annotations\":{\"org.opencontainers.image.ref."
-				   "name\":\"latest\",\"z\":\"1\"},\"platform\":{\"architecture\":"
-				   "\"amd64\",\"os\":\"windows\",\"os.version\":\"10.0.20348.1\","
-				   "\"os.features\":[\"win32k\"]}}");
+	assert_string_equal(again,
+	                    "{\"mediaType\":\"" OCI_TYPE_MANIFEST "\",\"digest\":\"" SHA
+	                    "\",\"size\":481,\"annotations\":{\"org.opencontainers.image.ref."
+	                    "name\":\"latest\",\"z\":\"1\"},\"platform\":{\"architecture\":"
+	                    "\"amd64\",\"os\":\"windows\",\"os.version\":\"10.0.20348.1\","
+	                    "\"os.features\":[\"win32k\"]}}");
 	enum oci_media_kind kind;
 	assert_null(oci_document_kind(text, strlen(text), &kind));
 	assert_int_equal(kind, OCI_MEDIA_INDEX);

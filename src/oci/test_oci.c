@@ -393,15 +393,17 @@ static void filters(void **state)
 		{"name==", "filters: parse error: [name==]: expected value or quoted"},
 		{"name==a b", "filters: parse error: [name==a  >|b|< ]: unexpected input"},
 		{"name=a", "filters: parse error: [name >|=|< a]: unsupported operator"},
-		{"name~=a", "filters: parse error: [name >|~|< =a]: regular expressions are not supported"},
+		{"name~=a",
+	         "filters: parse error: [name >|~|< =a]: regular expressions are not supported"},
 		{"a,", "filters: parse error: [a,]: expected field or quoted"},
 		{"a.", "filters: parse error: [a.]: expected field or quoted"},
 		{"\"a", "filters: parse error: [ >|\"|< a]: quoted literal not terminated"},
 		{"a==\"\\q\"",
-		 "filters: parse error: [a==\" >|\\|< q\"]: unknown escape in a quoted literal"},
-		{"a==\"\\", "filters: parse error: [a==\" >|\\|< ]: unknown escape in a quoted literal"},
+	         "filters: parse error: [a==\" >|\\|< q\"]: unknown escape in a quoted literal"},
+		{"a==\"\\",
+	         "filters: parse error: [a==\" >|\\|< ]: unknown escape in a quoted literal"},
 		{"a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a",
-		 "filters: parse error: [a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a. >|a|< ]: too many fields"},
+	         "filters: parse error: [a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a. >|a|< ]: too many fields"},
 	};
 	for (size_t i = 0; i < N(bad); i++) {
 		struct oci_filters *f = NULL;
@@ -417,9 +419,9 @@ static void filters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sha256_vectors), cmocka_unit_test(digests),
-		cmocka_unit_test(chain_ids),      cmocka_unit_test(references),
-		cmocka_unit_test(bad_references), cmocka_unit_test(platforms),
+		cmocka_unit_test(sha256_vectors),    cmocka_unit_test(digests),
+		cmocka_unit_test(chain_ids),         cmocka_unit_test(references),
+		cmocka_unit_test(bad_references),    cmocka_unit_test(platforms),
 		cmocka_unit_test(platform_matching), cmocka_unit_test(names),
 		cmocka_unit_test(filters),
 	};

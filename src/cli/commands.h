@@ -22,55 +22,55 @@ extern const struct flag containers_delete_flags[], tasks_kill_flags[];
 extern const struct flag flags_container[], flags_runtime[], flags_snapshotter[], flags_registry[];
 
 // images.c
-fallible images_check(struct invocation *in);
-fallible images_import(struct invocation *in);
-fallible images_inspect(struct invocation *in); // images_inspect.c
-fallible images_list(struct invocation *in);
-fallible images_mount(struct invocation *in);
-fallible images_unmount(struct invocation *in);
-fallible images_delete(struct invocation *in);
-fallible images_tag(struct invocation *in);
-fallible images_label(struct invocation *in);
+fallible command_images_check(struct invocation *in);
+fallible command_images_import(struct invocation *in);
+fallible command_images_inspect(struct invocation *in); // command_images_inspect.c
+fallible command_images_list(struct invocation *in);
+fallible command_images_mount(struct invocation *in);
+fallible command_images_unmount(struct invocation *in);
+fallible command_images_delete(struct invocation *in);
+fallible command_images_tag(struct invocation *in);
+fallible command_images_label(struct invocation *in);
 
 // snapshots.c
-fallible snapshots_commit(struct invocation *in);
-fallible snapshots_info(struct invocation *in);
-fallible snapshots_list(struct invocation *in);
-fallible snapshots_mounts(struct invocation *in);
-fallible snapshots_prepare(struct invocation *in);
-fallible snapshots_delete(struct invocation *in);
-fallible snapshots_label(struct invocation *in);
-fallible snapshots_tree(struct invocation *in);
-fallible snapshots_unpack(struct invocation *in);
-fallible snapshots_usage(struct invocation *in);
-fallible snapshots_view(struct invocation *in);
+fallible command_snapshots_commit(struct invocation *in);
+fallible command_snapshots_info(struct invocation *in);
+fallible command_snapshots_list(struct invocation *in);
+fallible command_snapshots_mounts(struct invocation *in);
+fallible command_snapshots_prepare(struct invocation *in);
+fallible command_snapshots_delete(struct invocation *in);
+fallible command_snapshots_label(struct invocation *in);
+fallible command_snapshots_tree(struct invocation *in);
+fallible command_snapshots_unpack(struct invocation *in);
+fallible command_snapshots_usage(struct invocation *in);
+fallible command_snapshots_view(struct invocation *in);
 
 // containers.c
-fallible containers_delete(struct invocation *in);
-fallible containers_info(struct invocation *in);
-fallible containers_list(struct invocation *in);
-fallible containers_label(struct invocation *in);
-fallible containers_ps(struct invocation *in);
-fallible tasks_list(struct invocation *in);
-fallible tasks_kill(struct invocation *in);
+fallible command_containers_delete(struct invocation *in);
+fallible command_containers_info(struct invocation *in);
+fallible command_containers_list(struct invocation *in);
+fallible command_containers_label(struct invocation *in);
+fallible command_containers_ps(struct invocation *in);
+fallible command_tasks_list(struct invocation *in);
+fallible command_tasks_kill(struct invocation *in);
 
 // system.c
-fallible system_version(struct invocation *in);
-fallible system_info(struct invocation *in);
-fallible system_gc(struct invocation *in);
-fallible system_clean(struct invocation *in);
+fallible command_system_version(struct invocation *in);
+fallible command_system_info(struct invocation *in);
+fallible command_system_gc(struct invocation *in);
+fallible command_system_clean(struct invocation *in);
 
 // namespaces.c
-fallible namespaces_create(struct invocation *in);
-fallible namespaces_list(struct invocation *in);
-fallible namespaces_remove(struct invocation *in);
-fallible namespaces_label(struct invocation *in);
+fallible command_namespaces_create(struct invocation *in);
+fallible command_namespaces_list(struct invocation *in);
+fallible command_namespaces_remove(struct invocation *in);
+fallible command_namespaces_label(struct invocation *in);
 
 // run.c
-fallible run_run(struct invocation *in);
-fallible run_spec(struct invocation *in);
+fallible command_run_run(struct invocation *in);
+fallible command_run_spec(struct invocation *in);
 
 // manual.c, completion.c, compatibility.c: what the build installs
-fallible build_man(struct invocation *in);
-fallible build_completion(struct invocation *in);
-fallible build_compatibility(struct invocation *in);
+fallible command_build_man(struct invocation *in);
+fallible command_build_completion(struct invocation *in);
+fallible command_build_compatibility(struct invocation *in);

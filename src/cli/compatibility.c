@@ -98,7 +98,7 @@ static void add_row(struct str *out, const struct command *c)
 	str_add(out, " |\n");
 }
 
-fallible build_compatibility(struct invocation *in)
+fallible command_build_compatibility(struct invocation *in)
 {
 	(void)in;
 	auto_str struct str text = STR_LIMIT(OUTPUT_LIMIT);

@@ -290,7 +290,7 @@ static void fish(struct str *out)
 			fish_command(out, c);
 }
 
-fallible build_completion(struct invocation *in)
+fallible command_build_completion(struct invocation *in)
 {
 	// clang-format off
 	static const struct {

@@ -111,7 +111,7 @@ static void container_row(struct table *t, const struct engine_container *c)
 	table_row(t, (const char *[]){c->id, or_dash(c->image), or_dash(c->runtime), NULL});
 }
 
-fallible containers_list(struct invocation *in)
+fallible command_containers_list(struct invocation *in)
 {
 	auto_table struct table t = TABLE_WIDE;
 	table_row(&t, (const char *[]){"CONTAINER", "IMAGE", "RUNTIME", NULL});
@@ -125,7 +125,7 @@ static void task_row(struct table *t, const struct engine_container *c)
 	table_end(t, c->status);
 }
 
-fallible tasks_list(struct invocation *in)
+fallible command_tasks_list(struct invocation *in)
 {
 	auto_table struct table t = TABLE_WIDE;
 	table_row(&t, (const char *[]){"TASK", "PID", "STATUS", NULL});
@@ -166,7 +166,7 @@ static void ps_row(struct table *t, const struct engine_container *c)
 	table_end(t, "");
 }
 
-fallible containers_ps(struct invocation *in)
+fallible command_containers_ps(struct invocation *in)
 {
 	auto_table struct table t = TABLE_WIDE;
 	table_row(&t, (const char *[]){"CONTAINER", "IMAGE", "STATUS", "PID", "CREATED", "COMMAND",
@@ -223,7 +223,7 @@ static fallible info_json(const struct engine_container *c, struct json **ret)
 	return NULL;
 }
 
-fallible containers_info(struct invocation *in)
+fallible command_containers_info(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "container id must be provided: invalid argument"));
 	auto_session struct session s = {0};
@@ -241,7 +241,7 @@ fallible containers_info(struct invocation *in)
 	return NULL;
 }
 
-fallible containers_delete(struct invocation *in)
+fallible command_containers_delete(struct invocation *in)
 {
 	TRY(argument_needed(in, 0,
 	                    "must specify at least one container to delete: invalid argument"));
@@ -261,7 +261,7 @@ fallible containers_delete(struct invocation *in)
 	return first;
 }
 
-fallible containers_label(struct invocation *in)
+fallible command_containers_label(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "container id must be provided: invalid argument"));
 	auto_session struct session s = {0};
@@ -273,7 +273,7 @@ fallible containers_label(struct invocation *in)
 	return NULL;
 }
 
-fallible tasks_kill(struct invocation *in)
+fallible command_tasks_kill(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "container id must be provided"));
 	auto_session struct session s = {0};

@@ -73,7 +73,7 @@ static void list_table(const struct engine_images *images)
 	output_str(&text);
 }
 
-fallible images_list(struct invocation *in)
+fallible command_images_list(struct invocation *in)
 {
 	bool json;
 	TRY(print_wants_json(in, &json));
@@ -113,7 +113,7 @@ static void add_check_row(struct table *t, const struct engine_image *image)
 	table_end(t, image->is_unpacked ? "true" : "false");
 }
 
-fallible images_check(struct invocation *in)
+fallible command_images_check(struct invocation *in)
 {
 	bool json;
 	TRY(print_wants_json(in, &json));
@@ -169,7 +169,7 @@ static void close_fd(const int *fd)
 	errno = saved;
 }
 
-fallible images_import(struct invocation *in)
+fallible command_images_import(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "please provide an archive to import"));
 	defer(close_fd) int fd = -1;
@@ -214,7 +214,7 @@ static void warn_of_missing(const struct invocation *in, const char *name, struc
 	error_drop(&e);
 }
 
-fallible images_delete(struct invocation *in)
+fallible command_images_delete(struct invocation *in)
 {
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));
@@ -235,7 +235,7 @@ fallible images_delete(struct invocation *in)
 	return first;
 }
 
-fallible images_tag(struct invocation *in)
+fallible command_images_tag(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "please provide an image reference to tag from"));
 	TRY(argument_needed(in, 1, "please provide an image reference to tag to"));
@@ -249,7 +249,7 @@ fallible images_tag(struct invocation *in)
 	return NULL;
 }
 
-fallible images_label(struct invocation *in)
+fallible command_images_label(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "please provide an image name"));
 	auto_session struct session s = {0};
@@ -261,7 +261,7 @@ fallible images_label(struct invocation *in)
 	return NULL;
 }
 
-fallible images_mount(struct invocation *in)
+fallible command_images_mount(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "please provide an image reference to mount"));
 	TRY(argument_needed(in, 1, "please provide a target path to mount to"));
@@ -285,7 +285,7 @@ fallible images_mount(struct invocation *in)
 	return NULL;
 }
 
-fallible images_unmount(struct invocation *in)
+fallible command_images_unmount(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "please provide a target path to unmount from"));
 	auto_session struct session s = {0};

@@ -98,7 +98,7 @@ static void tree_cleanup(struct engine_image_tree **tree)
 	engine_image_tree_free(*tree);
 }
 
-fallible images_inspect(struct invocation *in)
+fallible command_images_inspect(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "please provide an image name to inspect"));
 	auto_session struct session s = {0};

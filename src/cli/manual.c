@@ -218,7 +218,7 @@ static fallible write_page(int dirfd, const struct command *c)
 	return NULL;
 }
 
-fallible build_man(struct invocation *in)
+fallible command_build_man(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "a folder must be provided"));
 	int dirfd = open(in->args[0], O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -37,7 +37,7 @@ static void list_table(const struct engine_namespaces *namespaces)
 	output_str(&text);
 }
 
-fallible namespaces_list(struct invocation *in)
+fallible command_namespaces_list(struct invocation *in)
 {
 	bool json;
 	TRY(print_wants_json(in, &json));
@@ -60,7 +60,7 @@ static const char *const *labels_of(const struct invocation *in)
 	return (const char *const *)in->args + 1;
 }
 
-fallible namespaces_create(struct invocation *in)
+fallible command_namespaces_create(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "please specify a namespace"));
 	auto_session struct session s = {0};
@@ -68,7 +68,7 @@ fallible namespaces_create(struct invocation *in)
 	return engine_namespace_create(s.engine, in->args[0], labels_of(in), in->n_args - 1);
 }
 
-fallible namespaces_label(struct invocation *in)
+fallible command_namespaces_label(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "please specify a namespace"));
 	auto_session struct session s = {0};
@@ -76,7 +76,7 @@ fallible namespaces_label(struct invocation *in)
 	return engine_namespace_label(s.engine, in->args[0], labels_of(in), in->n_args - 1);
 }
 
-fallible namespaces_remove(struct invocation *in)
+fallible command_namespaces_remove(struct invocation *in)
 {
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));

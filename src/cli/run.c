@@ -197,7 +197,7 @@ static fallible fill(const struct invocation *in, const struct session *s, struc
 	return NULL;
 }
 
-fallible run_run(struct invocation *in)
+fallible command_run_run(struct invocation *in)
 {
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));
@@ -206,7 +206,7 @@ fallible run_run(struct invocation *in)
 	return engine_run(s.engine, &r.run, &in->status);
 }
 
-fallible run_spec(struct invocation *in)
+fallible command_run_spec(struct invocation *in)
 {
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));

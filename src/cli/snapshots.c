@@ -57,7 +57,7 @@ static void list_json(const struct engine_snapshots *snapshots)
 	print_json(array);
 }
 
-fallible snapshots_list(struct invocation *in)
+fallible command_snapshots_list(struct invocation *in)
 {
 	bool json;
 	TRY(print_wants_json(in, &json));
@@ -83,7 +83,7 @@ fallible snapshots_list(struct invocation *in)
 	return NULL;
 }
 
-fallible snapshots_info(struct invocation *in)
+fallible command_snapshots_info(struct invocation *in)
 {
 	TRY(count_needed(in));
 	auto_session struct session s = {0};
@@ -110,17 +110,17 @@ static fallible prepare(struct invocation *in, bool view)
 	return NULL;
 }
 
-fallible snapshots_prepare(struct invocation *in)
+fallible command_snapshots_prepare(struct invocation *in)
 {
 	return prepare(in, false);
 }
 
-fallible snapshots_view(struct invocation *in)
+fallible command_snapshots_view(struct invocation *in)
 {
 	return prepare(in, true);
 }
 
-fallible snapshots_mounts(struct invocation *in)
+fallible command_snapshots_mounts(struct invocation *in)
 {
 	TRY(count_needed(in));
 	auto_session struct session s = {0};
@@ -131,7 +131,7 @@ fallible snapshots_mounts(struct invocation *in)
 	return NULL;
 }
 
-fallible snapshots_commit(struct invocation *in)
+fallible command_snapshots_commit(struct invocation *in)
 {
 	TRY(count_needed(in));
 	auto_session struct session s = {0};
@@ -139,7 +139,7 @@ fallible snapshots_commit(struct invocation *in)
 	return engine_snapshot_commit(s.engine, session_snapshotter(&s), in->args[0], in->args[1]);
 }
 
-fallible snapshots_delete(struct invocation *in)
+fallible command_snapshots_delete(struct invocation *in)
 {
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));
@@ -152,7 +152,7 @@ fallible snapshots_delete(struct invocation *in)
 	return NULL;
 }
 
-fallible snapshots_label(struct invocation *in)
+fallible command_snapshots_label(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "please specify a snapshot"));
 	auto_session struct session s = {0};
@@ -164,7 +164,7 @@ fallible snapshots_label(struct invocation *in)
 	return NULL;
 }
 
-fallible snapshots_unpack(struct invocation *in)
+fallible command_snapshots_unpack(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "invalid checksum digest format"));
 	auto_session struct session s = {0};
@@ -215,7 +215,7 @@ static void usage_table(const struct usage *usages, size_t n, bool bytes)
 	output_str(&text);
 }
 
-fallible snapshots_usage(struct invocation *in)
+fallible command_snapshots_usage(struct invocation *in)
 {
 	bool json;
 	TRY(print_wants_json(in, &json));
@@ -269,7 +269,7 @@ static void print_tree(const struct engine_snapshots *snapshots, struct str *out
 	}
 }
 
-fallible snapshots_tree(struct invocation *in)
+fallible command_snapshots_tree(struct invocation *in)
 {
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));

@@ -6,7 +6,7 @@
 #include "cli/table.h"
 #include "cli/units.h"
 
-fallible system_version(struct invocation *in)
+fallible command_system_version(struct invocation *in)
 {
 	(void)in;
 	output_line("Client:");
@@ -20,7 +20,7 @@ static void info_cleanup(struct engine_info **info)
 	engine_info_free(*info);
 }
 
-fallible system_info(struct invocation *in)
+fallible command_system_info(struct invocation *in)
 {
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));
@@ -57,7 +57,7 @@ static void garbage_json(const struct engine_garbage_list *garbage)
 	print_json(array);
 }
 
-fallible system_gc(struct invocation *in)
+fallible command_system_gc(struct invocation *in)
 {
 	bool json;
 	TRY(print_wants_json(in, &json));
@@ -86,7 +86,7 @@ fallible system_gc(struct invocation *in)
 }
 
 // The monitor's last word where nobody waits for its container; ID and instance are in the row.
-fallible system_clean(struct invocation *in)
+fallible command_system_clean(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "container id must be provided"));
 	TRY(argument_needed(in, 1, "instance must be provided"));

@@ -294,13 +294,13 @@ const struct command commands_rest[] = {
 	{"shim pprof trace", "[flags]", "Debug a shim of the daemon",
 	 .flags = {shim_pprof_trace_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
 	{"__clean", "ID INSTANCE", "Clean up after a container whose command is gone; for its monitor",
-	 "__clean web 0123456789abcdef", system_clean, .bits = COMMAND_OURS | COMMAND_HIDDEN},
-	{"__man", "DIR", "Write the manual pages", "__man man", build_man,
+	 "__clean web 0123456789abcdef", command_system_clean, .bits = COMMAND_OURS | COMMAND_HIDDEN},
+	{"__man", "DIR", "Write the manual pages", "__man man", command_build_man,
 	 .bits = COMMAND_OURS | COMMAND_HIDDEN},
-	{"__completion", "bash|zsh|fish", "Print a completion", "__completion bash", build_completion,
+	{"__completion", "bash|zsh|fish", "Print a completion", "__completion bash", command_build_completion,
 	 .bits = COMMAND_OURS | COMMAND_HIDDEN},
 	{"__compatibility", NULL, "Print docs/compatibility.md", "__compatibility",
-	 build_compatibility, .bits = COMMAND_OURS | COMMAND_HIDDEN},
+	 command_build_compatibility, .bits = COMMAND_OURS | COMMAND_HIDDEN},
 	{NULL},
 };
 // clang-format on

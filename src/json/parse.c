@@ -8,7 +8,7 @@
 
 // What a document may cost in json-c's memory: an object takes about 700 bytes, even "{}", other
 // values about 60. So 4 MiB of "{}," can't become a gigabyte.
-#define COST_LIMIT 2000000
+#define COST_LIMIT 400000
 #define COST_OBJECT 12
 #define COST_VALUE 1
 

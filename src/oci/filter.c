@@ -132,6 +132,22 @@ static fallible scan_value(struct scanner *s, char **ret)
 	return NULL;
 }
 
+// labels.a.b means the label "a.b", as in containerd's adaptors.
+static void join_key(struct strings *path)
+{
+	if (path->n < 3 ||
+	    (strcmp(path->items[0], "labels") && strcmp(path->items[0], "annotations")))
+		return;
+	auto_str struct str key = STR_LIMIT(SIZE_LIMIT);
+	for (size_t i = 1; i < path->n; i++)
+		str_printf(&key, "%s%s", i > 1 ? "." : "", path->items[i]);
+	struct strings joined = {0};
+	strings_add(&joined, path->items[0]);
+	strings_add(&joined, key.bytes);
+	strings_done(path);
+	*path = joined;
+}
+
 static fallible scan_selector(struct scanner *s, struct selector *ret)
 {
 	TRY(scan_field(s, &ret->path));
@@ -141,6 +157,7 @@ static fallible scan_selector(struct scanner *s, struct selector *ret)
 		TRY(scan_field(s, &ret->path));
 		skip_blanks(s);
 	}
+	join_key(&ret->path);
 	if (!*s->p || !strchr("=!~", *s->p))
 		return NULL;
 	TRY(scan_operator(s, &ret->operator));

@@ -12,7 +12,8 @@ struct oci_filters;
 fallible oci_filters_parse(const char *const *texts, size_t n, struct oci_filters **ret);
 void oci_filters_free(struct oci_filters *filters);
 
-// Gives the value of a field: `path` has n parts, {"labels", "a.b"}. NULL: not present.
+// Gives the value of a field: `path` has n parts. A label comes as two, {"labels", "a.b"}, quoted
+// or not. NULL: not present.
 typedef const char *oci_filter_field(void *context, const char *const *path, size_t n);
 // True without any filter.
 bool oci_filters_match(const struct oci_filters *filters, oci_filter_field *field, void *context);

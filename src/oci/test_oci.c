@@ -376,6 +376,7 @@ static void filters(void **state)
 		{{"name"}, 1, true},
 		{{"nosuch"}, 1, false},
 		{{"labels.\"a.b\"==\"c d\""}, 1, true},
+		{{"labels.a.b==\"c d\""}, 1, true},
 		{{"labels.\"a.b\"==\"c d\",name"}, 1, true},
 		{{"labels.\"a.b\"==\"c d\",nosuch"}, 1, false},
 		{{"nosuch", "name"}, 2, true},

@@ -30,7 +30,7 @@ static fallible undo_list(struct attachment *a, int store, const struct network_
 	struct error *e = NULL;
 	a->later = &later;
 	for (size_t i = a->config->n; i--;)
-		e = error_join(e, del_plugin(a, i, result));
+		e = error_join(e, del_plugin(a, i, result, false));
 	e = error_join(e, cache_remove(a));
 	// Now, not later: the caller may try again under the same names.
 	e = error_join(e, later_run(&later, store));

@@ -42,8 +42,9 @@ fallible attachment_call(const struct attachment *a, size_t i,
 // it to the record) and where warnings go. Absence is no error.
 fallible collect(const struct network_paths *paths, const char *store_id, int store,
                  const char *file, const struct network_attachment *how, struct later *later);
-// Plugin `i`'s DEL.
-fallible del_plugin(const struct attachment *a, size_t i, const struct network_result *previous);
+// Plugin `i`'s DEL. `finished`: ADD had come to its end.
+fallible del_plugin(const struct attachment *a, size_t i, const struct network_result *previous,
+                    bool finished);
 
 // --- cache.c: libcni's record of the result, CACHE_DIR/<network>-<container id>-<interface>
 fallible cache_write(const struct attachment *a, const struct network_result *result);

@@ -11,9 +11,21 @@ static struct error *call_del(const struct plugin_call *c, void *context)
 	return plugin_del(c);
 }
 
-fallible del_plugin(const struct attachment *a, size_t i, const struct network_result *previous)
+// A plugin that can't be found or refuses its configuration made nothing, unless ADD had come to
+// its end with it. Else an ADD that failed because of it could never be undone.
+static bool made_nothing(const struct error *e)
 {
-	return attachment_call(a, i, previous, "delete", call_del, NULL);
+	return error_is(e, ERROR_NO_PROGRAM) || error_is(e, ERROR_UNSUPPORTED) ||
+	       error_is(e, ERROR_INVALID);
+}
+
+fallible del_plugin(const struct attachment *a, size_t i, const struct network_result *previous,
+                    bool finished)
+{
+	struct error *e = attachment_call(a, i, previous, "delete", call_del, NULL);
+	if (!finished && made_nothing(e))
+		error_drop(&e);
+	return e;
 }
 
 static struct error *call_check(const struct plugin_call *c, void *context)
@@ -22,11 +34,11 @@ static struct error *call_check(const struct plugin_call *c, void *context)
 	return plugin_check(c);
 }
 
-static fallible del_list(const struct attachment *a, const struct network_result *previous)
+static fallible del_list(const struct attachment *a, const struct network_result *cached)
 {
-	// Below 0.4.0 a plugin doesn't expect a result on DEL; ours takes it in any version.
+	// Below 0.4.0 a plugin doesn't expect a result on DEL; ours take it in any version.
 	for (size_t i = a->config->n; i--;)
-		TRY(attachment_call(a, i, previous, "delete", call_del, NULL));
+		TRY(del_plugin(a, i, cached, cached != NULL));
 	return NULL;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "network/dns.h"
+#include "network/paths.h"
 #include "sys/fd.h"
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -137,36 +138,66 @@ static fallible read_foreign(const char *path, struct network_dns *dns)
 	return NULL;
 }
 
+static fallible check_words(const struct network_dns *dns)
+{
+	struct strings domain = {.items = (char *[]){dns->domain, NULL},
+	                         .n = dns->domain && *dns->domain};
+	if (is_plain(&dns->nameservers) && is_plain(&dns->search) && is_plain(&dns->options) &&
+	    is_plain(&domain))
+		return NULL;
+	return error_new(ERROR_INVALID, "dns: blank or line end in a word");
+}
+
+// The servers of the host that a container can reach.
+static fallible read_host(const char *path, struct network_dns *ret, char **ret_warning)
+{
+	TRY(read_foreign(path, ret));
+	if (keep_foreign(ret))
+		return NULL;
+	__attribute__((cleanup(dns_done))) struct network_dns real = {0};
+	TRY(read_foreign(RESOLVED_CONF, &real));
+	if (keep_foreign(&real)) {
+		struct network_dns stub = *ret;
+		*ret = real;
+		real = stub; // freed at the end
+		return NULL;
+	}
+	*ret_warning = alloc_printf("%s names no server that a container can reach, and %s doesn't "
+	                            "either: names won't resolve in the container",
+	                            path, RESOLVED_CONF);
+	return NULL;
+}
+
+static void add_all(struct strings *to, const struct strings *from)
+{
+	for (size_t i = 0; i < from->n; i++)
+		strings_add(to, from->items[i]);
+}
+
 fallible network_resolv_conf(const struct network_paths *paths, const struct network_result *result,
                              char **ret, char **ret_warning)
 {
-	const char *path = paths && paths->resolv_conf ? paths->resolv_conf : "/etc/resolv.conf";
-	*ret_warning = NULL;
-	if (result && result->dns.nameservers.n) {
-		const struct network_dns *dns = &result->dns;
-		struct strings domain = {.items = (char *[]){dns->domain, NULL},
-		                         .n = dns->domain && *dns->domain};
-		if (!is_plain(&dns->nameservers) || !is_plain(&dns->search) ||
-		    !is_plain(&dns->options) || !is_plain(&domain))
-			return error_new(ERROR_INVALID, "dns: blank or line end in a word");
-		*ret = print(dns);
-		return NULL;
-	}
 	__attribute__((cleanup(dns_done))) struct network_dns host = {0};
-	TRY(read_foreign(path, &host));
-	if (!keep_foreign(&host)) {
-		__attribute__((cleanup(dns_done))) struct network_dns real = {0};
-		TRY(read_foreign(RESOLVED_CONF, &real));
-		if (keep_foreign(&real)) {
-			*ret = print(&real);
-			return NULL;
+	auto_free char *warning = NULL;
+	if (result)
+		TRY(check_words(&result->dns));
+	if (!result || !result->dns.nameservers.n)
+		TRY(read_host(paths_resolv_conf(paths), &host, &warning));
+	if (result && !dns_is_empty(&result->dns)) { // each of its words replaces the host's
+		const struct network_dns *own = &result->dns;
+		add_all(&host.nameservers, &own->nameservers);
+		if (own->search.n || *own->domain) {
+			strings_done(&host.search);
+			free(host.domain);
+			host.domain = alloc_string(own->domain);
+			add_all(&host.search, &own->search);
 		}
-		*ret_warning = alloc_printf(
-			"%s names no server that a container can reach, and %s is missing: "
-			"names won't resolve in the container",
-			path, RESOLVED_CONF);
+		if (own->options.n)
+			strings_done(&host.options);
+		add_all(&host.options, &own->options);
 	}
 	*ret = print(&host);
+	*ret_warning = take(&warning);
 	return NULL;
 }
 

@@ -71,6 +71,32 @@ fallible link_get(struct netlink *n, const char *name, struct link *ret)
 	return NULL;
 }
 
+struct port_count {
+	int bridge;
+	size_t n;
+};
+
+static struct error *count_port(void *context, const struct nlmsghdr *m)
+{
+	struct port_count *count = context;
+	struct link link = {0};
+	TRY(read_link(&link, m));
+	count->n += link.index && link.master == count->bridge;
+	return NULL;
+}
+
+fallible link_count_ports(struct netlink *n, int bridge, size_t *ret)
+{
+	auto_request struct netlink_request r = NETLINK_REQUEST;
+	struct ifinfomsg h = {.ifi_family = AF_UNSPEC};
+	netlink_message(&r, RTM_GETLINK, NLM_F_DUMP, &h, sizeof(h), 0, "list ports");
+	netlink_put_u32(&r, IFLA_MASTER, (uint32_t)bridge); // the kernel's own filter
+	struct port_count count = {.bridge = bridge};
+	TRY(netlink_talk(n, &r, count_port, &count));
+	*ret = count.n;
+	return NULL;
+}
+
 void link_mac_text(const unsigned char mac[6], char ret[static 18])
 {
 	snprintf(ret, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],

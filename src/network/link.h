@@ -20,6 +20,8 @@ struct link {
 
 // NOT_FOUND if there is none.
 fallible link_get(struct netlink *n, const char *name, struct link *ret);
+// How many ports a bridge has.
+fallible link_count_ports(struct netlink *n, int bridge, size_t *ret);
 void link_mac_text(const unsigned char mac[6], char ret[static 18]);
 // Six bytes in hex with colons. INVALID.
 fallible link_mac_parse(const char *text, unsigned char ret[6]);

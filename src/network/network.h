@@ -129,6 +129,11 @@ fallible network_del(const struct network_paths *paths,
 fallible network_check(const struct network_paths *paths,
                        const struct network_attachment *attachment);
 
+// Removes what a network has of its own on the host: bridge, chains of nftables. For `network rm`
+// and uninstalling; containers still in it lose their connection (BUSY while the bridge has ports).
+// The interfaces of its last container may be dying still: BUSY then, too, for some ms.
+fallible network_remove(const struct network_config *config);
+
 // Who lives. Asked after a thing was found, so that an answer from rows that are written before
 // anything is made can't be too old.
 struct network_live {

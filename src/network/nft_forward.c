@@ -10,11 +10,18 @@
 #define OURS "CORACLE-FORWARD"
 enum { ATTEMPTS = 20 };
 
+struct handles {
+	uint64_t *items;
+	size_t n, capacity;
+};
+
 struct forward {
 	const char *bridge;
-	bool exists, drops; // FORWARD
-	bool jumps;         // FORWARD has our jump
-	bool from, to;      // our chain has the bridge's rules
+	bool exists, drops;        // FORWARD
+	bool jumps;                // FORWARD has our jump
+	bool from, to;             // our chain has the bridge's rules
+	struct handles ours, jump; // those rules, and the jumps
+	size_t n_others;           // rules of our chain for other bridges
 };
 
 static struct error *read_forward(void *context, const struct nlmsghdr *m)
@@ -104,25 +111,49 @@ static void read_expression(const struct netlink_attribute *element, struct rule
 	}
 }
 
+static void add_handle(struct handles *h, const struct netlink_attribute *a)
+{
+	if (a->size != sizeof(uint64_t))
+		return;
+	alloc_grow(&h->items, &h->capacity, h->n, sizeof(*h->items));
+	memcpy(&h->items[h->n++], a->data, sizeof(uint64_t)); // as the kernel wants it back
+}
+
+static void forward_done(struct forward *f)
+{
+	free(f->ours.items);
+	free(f->jump.items);
+}
+#define auto_forward defer(forward_done)
+
 static struct error *read_rule(void *context, const struct nlmsghdr *m)
 {
 	struct forward *f = context;
 	size_t size;
 	const void *bytes = netlink_payload(m, sizeof(struct nfgenmsg), &size);
-	struct netlink_attribute chain, list, element;
+	struct netlink_attribute chain, list, element, handle;
 	struct rule_facts facts = {0};
 	if (!netlink_find(bytes, size, NFTA_RULE_CHAIN, &chain) ||
+	    !netlink_find(bytes, size, NFTA_RULE_HANDLE, &handle) ||
 	    !netlink_find(bytes, size, NFTA_RULE_EXPRESSIONS, &list))
 		return NULL;
 	for (size_t at = 0; netlink_next(list.data, list.size, &at, &element);)
 		read_expression(&element, &facts);
 	auto_free char *name = netlink_text(&chain);
 	if (strcmp(name, OURS) == 0) {
-		f->from = f->from || strcmp(facts.iifname, f->bridge) == 0;
-		f->to = f->to || strcmp(facts.oifname, f->bridge) == 0;
-	} else {
-		f->jumps = f->jumps || (!facts.conditional && strcmp(facts.jump, OURS) == 0);
-		f->drops = f->drops || (!facts.conditional && facts.drops);
+		bool from = strcmp(facts.iifname, f->bridge) == 0;
+		bool to = strcmp(facts.oifname, f->bridge) == 0;
+		f->from = f->from || from;
+		f->to = f->to || to;
+		if (from || to)
+			add_handle(&f->ours, &handle);
+		else
+			f->n_others++;
+	} else if (!facts.conditional && strcmp(facts.jump, OURS) == 0) {
+		f->jumps = true;
+		add_handle(&f->jump, &handle);
+	} else if (!facts.conditional && facts.drops) {
+		f->drops = true;
 	}
 	return NULL;
 }
@@ -172,36 +203,91 @@ static fallible add_missing(struct netlink *n, int family, const struct forward 
 	return netlink_talk(n, &r, NULL, NULL);
 }
 
+static bool is_worth_repeating(const struct error *e, int attempt)
+{
+	if ((e->sys != ERESTART && !error_is(e, ERROR_BUSY)) || attempt == ATTEMPTS)
+		return false;
+	struct timespec t = {.tv_nsec = 50000L * (attempt + 1)};
+	nanosleep(&t, NULL); // another writer: look again
+	return true;
+}
+
+static fallible try_to_allow(struct netlink *n, int family, const char *bridge)
+{
+	auto_forward struct forward f = {.bridge = bridge};
+	uint32_t generation;
+	TRY(nft_generation(n, &generation));
+	TRY(get_forward(n, family, &f));
+	if (!f.exists)
+		return NULL;
+	TRY(read_rules(n, family, "FORWARD", &f));
+	if (!f.drops)
+		return NULL;
+	TRY(read_rules(n, family, OURS, &f));
+	if (f.from && f.to && f.jumps)
+		return NULL;
+	return add_missing(n, family, &f, generation);
+}
+
 fallible nft_forward_allow(struct netlink *n, int family, const char *bridge)
 {
 	for (int attempt = 0;; attempt++) {
-		struct forward f = {.bridge = bridge};
-		uint32_t generation;
-		TRY(nft_generation(n, &generation));
-		TRY(get_forward(n, family, &f));
-		if (!f.exists)
-			return NULL;
-		struct error *e = read_rules(n, family, "FORWARD", &f);
-		if (!e && !f.drops)
-			return NULL;
-		if (!e)
-			e = read_rules(n, family, OURS, &f);
-		if (!e && f.from && f.to && f.jumps)
-			return NULL;
-		if (!e)
-			e = add_missing(n, family, &f, generation);
+		struct error *e = try_to_allow(n, family, bridge);
 		if (!e)
 			return NULL;
-		bool again = e->sys == ERESTART || error_is(e, ERROR_BUSY);
-		if (!again || attempt == ATTEMPTS)
+		if (!is_worth_repeating(e, attempt))
 			return error_prefix(
 				e,
 				"policy of chain FORWARD is drop (iptables), and it can't "
 				"be passed for bridge %s",
 				bridge);
-		error_drop(&e); // another writer: look again
-		struct timespec t = {.tv_nsec = 50000L * (attempt + 1)};
-		nanosleep(&t, NULL);
+		error_drop(&e);
+	}
+}
+
+static void put_delete(struct netlink_request *r, int family, const char *chain,
+                       const struct handles *h)
+{
+	for (size_t i = 0; i < h->n; i++) {
+		nft_message(r, NFT_MSG_DELRULE, family, 0, "delete rule");
+		netlink_put_string(r, NFTA_RULE_TABLE, "filter");
+		netlink_put_string(r, NFTA_RULE_CHAIN, chain);
+		netlink_put(r, NFTA_RULE_HANDLE, &h->items[i], sizeof(h->items[i]));
+	}
+}
+
+static fallible try_to_remove(struct netlink *n, int family, const char *bridge)
+{
+	auto_forward struct forward f = {.bridge = bridge};
+	uint32_t generation;
+	TRY(nft_generation(n, &generation));
+	TRY(get_forward(n, family, &f));
+	if (!f.exists)
+		return NULL;
+	TRY(read_rules(n, family, "FORWARD", &f));
+	TRY(read_rules(n, family, OURS, &f));
+	if (!f.ours.n)
+		return NULL;
+	auto_request struct netlink_request r = NETLINK_REQUEST;
+	nft_begin(&r, generation);
+	put_delete(&r, family, OURS, &f.ours);
+	if (!f.n_others) {
+		put_delete(&r, family, "FORWARD", &f.jump);
+		nft_message(&r, NFT_MSG_DELCHAIN, family, 0, "delete chain " OURS);
+		netlink_put_string(&r, NFTA_CHAIN_TABLE, "filter");
+		netlink_put_string(&r, NFTA_CHAIN_NAME, OURS);
+	}
+	nft_end(&r);
+	return netlink_talk(n, &r, NULL, NULL);
+}
+
+fallible nft_forward_remove(struct netlink *n, int family, const char *bridge)
+{
+	for (int attempt = 0;; attempt++) {
+		struct error *e = try_to_remove(n, family, bridge);
+		if (!e || !is_worth_repeating(e, attempt))
+			return e;
+		error_drop(&e);
 	}
 }
 

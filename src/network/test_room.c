@@ -113,8 +113,9 @@ bool ping(const struct life *from, const char *to)
 	return shell_ok(line);
 }
 
-static bool eventually(const char *line)
+static bool eventually(const char *condition)
 {
+	auto_free char *line = alloc_printf("{ %s; } >/dev/null", condition);
 	// DEL leaves things for after its answer, and namespaces die in the kernel's own time.
 	for (int i = 0; i < 1000; i++) {
 		if (shell_ok(line))

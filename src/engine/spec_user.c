@@ -182,10 +182,8 @@ static fallible set_ids(struct oci_spec *spec, const char *user, const struct sp
 
 fallible spec_set_user(struct oci_spec *spec, const char *user, const struct spec_source *source)
 {
-	if (!*user)
-		user = "root";
-	if (!strcmp(user, "root") && !source->passwd)
-		user = "0";
+	if (!*user || (!strcmp(user, "root") && !source->passwd))
+		user = "0"; // a root file system without a passwd has a root too
 	TRY(set_ids(spec, user, source));
 	// A number is looked up for its name; USER:GROUP is no name at all, so it gets no others.
 	struct text name = {user, strlen(user)};

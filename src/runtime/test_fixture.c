@@ -208,3 +208,32 @@ void life_done(struct fixture *f, struct life *l)
 	oci_spec_free(l->spec);
 	free(l->cgroup);
 }
+
+void life_run(struct life *l, struct outcome *ret)
+{
+	int out[2];
+	*ret = (struct outcome){.code = -1};
+	if (pipe2(out, O_CLOEXEC) < 0)
+		abort();
+	l->request.stdio[1] = l->request.stdio[2] = out[1];
+	struct runtime_task *task = NULL;
+	ret->error = runtime_run(&l->request, &task);
+	close(out[1]);
+	size_t size = 0;
+	ssize_t n;
+	while ((n = read(out[0], ret->out + size, sizeof ret->out - 1 - size)) > 0)
+		size += (size_t)n;
+	close(out[0]);
+	if (ret->error)
+		return;
+	ret->error = runtime_wait(task, -1, &ret->code);
+	ret->error = error_join(ret->error, runtime_release(task));
+}
+
+void fixture_sh(struct fixture *f, const char *script, struct outcome *ret)
+{
+	struct life l;
+	life_make(f, &l, (const char *const[]){"sh", "-c", script, NULL});
+	life_run(&l, ret);
+	life_done(f, &l);
+}

@@ -26,3 +26,13 @@ struct life { // what one container needs; names differ for each
 void life_make(struct fixture *f, struct life *l, const char *const *argv);
 void life_done(struct fixture *f, struct life *l); // removes upper, work, state
 struct oci_spec *fixture_spec(const char *const *argv);
+
+struct outcome {
+	struct error *error; // of run or wait
+	int code;
+	char out[16384]; // standard output and error together, through a pipe
+};
+// Runs to the end and cleans; free the error. l->request.stdio[1] and [2] are set here.
+void life_run(struct life *l, struct outcome *ret);
+// The whole: make, run, done, with the script given to sh.
+void fixture_sh(struct fixture *f, const char *script, struct outcome *ret);

@@ -48,7 +48,7 @@ enum shim_kind {
 	SHIM_IS = 32, // state, pid, instance; value: exit code if ended
 	SHIM_DONE,    // value: 0 or an errno
 	SHIM_ENDED,   // value: exit code. Sent to the creator unasked
-	            // 48 and up: kept for pause, exec, attach, resize, logs.
+	              // 48 and up: kept for pause, exec, attach, resize, logs.
 };
 
 enum shim_state { SHIM_CREATED, SHIM_RUNNING, SHIM_STOPPED };
@@ -60,4 +60,28 @@ struct shim_message {
 	uint32_t state; // enum shim_state
 	int32_t pid;
 	uint64_t instance;
+};
+
+// The last step of init. A process made by clone3 has its maker's executable as /proc/self/exe, and
+// the kernel follows that link for an image whose program (or whose script's interpreter) is called
+// so: our own file would run in the container, which could keep it open and rewrite it once nobody
+// runs it (CVE-2019-5736). So init first becomes coracle-shim, from a read-only clone of its mount
+// that nobody else sees, and that executes the program:
+//     coracle-init REPORT FILTER FLAGS CAPABILITIES PROGRAM ARG0…
+// REPORT is the descriptor for a struct shim_report if it fails; FILTER that of a seccomp filter to
+// be loaded with FLAGS (hexadecimal), or "-"; CAPABILITIES "P,E,I,A", hexadecimal masks of what is
+// to be permitted, effective, inheritable and ambient, or "-": as it is.
+#define SHIM_INIT "coracle-init"
+enum { SHIM_INIT_ARGUMENTS = 6 }; // before ARG0
+
+struct shim_report {
+	uint32_t step;  // enum shim_report_step, or a step of runtime/linux/report.h
+	int32_t sys;    // errno
+	int32_t index;  // into the step's list; -1
+	char text[244]; // the kernel's words, or ""
+};
+enum shim_report_step {
+	SHIM_REPORT_CAPABILITIES = 1000,
+	SHIM_REPORT_SECCOMP,
+	SHIM_REPORT_EXEC,
 };

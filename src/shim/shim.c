@@ -3,11 +3,14 @@
 // Everything is static: a monitor that can't allocate can't fail for lack of memory when the
 // container has eaten it all, and untouched pages cost nothing.
 #include "base/defer.h"
+#include "shim/init.h"
+#include "shim/number.h"
 #include "shim/protocol.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -303,25 +306,14 @@ static _Noreturn void leave(void)
 
 // ---- Begin --------------------------------------------------------------------------------------
 
-static bool parse(const char *text, unsigned base, uint64_t *ret)
-{
-	uint64_t value = 0;
-	for (; *text; text++) {
-		unsigned digit =
-			*text <= '9' ? (unsigned)(*text - '0') : (unsigned)(*text - 'a' + 10);
-		if (digit >= base)
-			return false;
-		value = value * base + digit;
-	}
-	*ret = value;
-	return true;
-}
-
 static bool begin(int argc, char *const argv[])
 {
+	if (argc < 4)
+		return false;
+	const char *instance = argv[2], *number = argv[3];
 	uint64_t pid;
-	if (argc < 4 || !parse(argv[2], 16, &monitor.instance) || !parse(argv[3], 10, &pid) ||
-	    pid < 1 || pid > INT32_MAX)
+	if (!number_parse(&instance, 16, &monitor.instance) || !number_parse(&number, 10, &pid) ||
+	    *instance || *number || pid < 1 || pid > INT32_MAX)
 		return false;
 	monitor.init = (pid_t)pid;
 	if (argc > 5)
@@ -340,6 +332,8 @@ static bool begin(int argc, char *const argv[])
 
 int main(int argc, char *argv[])
 {
+	if (argc > 0 && !strcmp(argv[0], SHIM_INIT))
+		init_execute(argc, argv);
 	if (!begin(argc, argv))
 		return 2;
 	enum { CONTROL, INIT, LISTEN, COPY, PEER = COPY + COPIES, ALL = PEER + PEERS };

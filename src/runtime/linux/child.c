@@ -27,6 +27,11 @@ static int step_descriptors(struct child *c)
 			return errno;
 		next = kept + 1;
 	}
+	// 0 to 2 stay taken until they get what they shall be: nothing else may land there.
+	for (int fd = 0; fd < 3; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && dup2(c->plan->root, fd) < 0)
+			return errno;
+	}
 	return 0;
 }
 
@@ -138,8 +143,8 @@ static int step_privileges(struct child *c)
 	return c->plan->no_new_privs ? process_no_new_privs() : 0;
 }
 
-// With no_new_privs the filter goes in last; without it loading needs CAP_SYS_ADMIN, which we are
-// about to lose.
+// With no_new_privs the filter goes in last, by coracle-init; without it loading needs
+// CAP_SYS_ADMIN, which we are about to lose.
 static int step_early_seccomp(struct child *c)
 {
 	const struct plan *p = c->plan;
@@ -162,16 +167,23 @@ static int step_ids(struct child *c)
 
 // The permitted set is kept over the change of IDs until exec: a program with file capabilities
 // gets them although new privileges are forbidden, and any other loses all if the user isn't root.
+// To get them through the exec of coracle-init, which then sets what the spec says, they are
+// ambient for that moment.
 static int step_capabilities(struct child *c)
 {
-	int sys = capability_set(&c->plan->capabilities);
+	struct capability_sets sets = c->plan->capabilities;
+	if (c->plan->transits_capabilities) {
+		sets.inheritable |= sets.permitted;
+		sets.ambient |= sets.permitted;
+	}
+	int sys = capability_set(&sets);
 	return sys ? sys : process_keep_caps(false);
 }
 
 static int step_go(struct child *c)
 {
 	if (c->plan->reports_ready) {
-		const struct child_report ready = {.step = STEP_READY};
+		const struct shim_report ready = {.step = STEP_READY};
 		ignore(write(c->plan->report, &ready,
 		             sizeof ready)); // without a reader no go comes
 	}
@@ -199,16 +211,17 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int step_seccomp(struct child *c)
-{
-	const struct plan *p = c->plan;
-	reset_signals();
-	return p->has_filter && p->no_new_privs ? seccomp_install(&p->filter, p->filter_flags) : 0;
-}
-
+// Becomes coracle-shim, which loads the filter and executes the program: shim/protocol.h,
+// SHIM_INIT.
 static int step_exec(struct child *c)
 {
-	execve(c->program, c->plan->argv, (char *const *)c->plan->env);
+	struct plan *p = c->plan;
+	reset_signals();
+	p->init_argv[SHIM_INIT_ARGUMENTS - 1] = c->program;
+	if (fcntl(p->report, F_SETFD, 0) < 0 ||
+	    (p->filter_fd >= 0 && fcntl(p->filter_fd, F_SETFD, 0) < 0))
+		return errno;
+	syscall(SYS_execveat, p->init_program, "", p->init_argv, p->env, AT_EMPTY_PATH);
 	return errno;
 }
 
@@ -248,7 +261,6 @@ static const struct {
 	{STEP_GO,               step_go},            // nothing but the program can fail from here on
 	{STEP_FIND,             child_find_program},
 	{STEP_DEATH_SIGNAL,     step_death_signal},  // after the last change of IDs
-	{STEP_SECCOMP,          step_seccomp},
 	{STEP_EXEC,             step_exec},
 	// clang-format on
 };
@@ -263,7 +275,7 @@ _Noreturn void child_main(struct plan *plan)
 		int sys = steps[i].run(&child);
 		if (!sys)
 			continue;
-		struct child_report report = {steps[i].step, sys, child.index, ""};
+		struct shim_report report = {steps[i].step, sys, child.index, ""};
 		memcpy(report.text, child.text, sizeof report.text);
 		// Nobody reads it if the creator is dead; then nobody asks.
 		ignore(write(plan->report, &report, sizeof report));

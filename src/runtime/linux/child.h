@@ -16,7 +16,7 @@ struct child {
 	struct child_source empty_dir, empty_file;
 	const char *program; // the candidate that will be executed
 	int index;           // what the step was at
-	char text[sizeof(((struct child_report *)0)->text)];
+	char text[sizeof(((struct shim_report *)0)->text)];
 	char home[4096]; // "HOME=…"
 };
 

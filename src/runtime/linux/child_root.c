@@ -282,7 +282,11 @@ int child_sysctls(struct child *c)
 int child_pivot(struct child *c)
 {
 	const struct plan *plan = c->plan;
-	int sys = plan->no_pivot ? mount_move_root(c->root) : mount_pivot(c->root);
+	int sys;
+	if (plan->no_pivot) // it lies over "/" already
+		sys = fchdir(c->root) < 0 || chroot(".") < 0 || chdir("/") < 0 ? errno : 0;
+	else
+		sys = mount_pivot(c->root);
 	if (!sys && plan->root_propagation)
 		sys = mount_change(c->root, 0, 0, plan->root_propagation,
 		                   plan->root_propagation_recursive);

@@ -6,6 +6,7 @@
 #include "runtime/linux/task.h"
 #include "sys/sys.h"
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -91,10 +92,10 @@ static void plan_keep(struct plan *plan)
 {
 	size_t n = 0;
 	plan->kept = arena_alloc(plan->arena,
-	                         (plan->n_mounts + plan->n_joins + 10) * sizeof *plan->kept);
-	const int single[] = {plan->root,     plan->null_mount, plan->null,
-	                      plan->stdio[0], plan->stdio[1],   plan->stdio[2],
-	                      plan->report,   plan->go,         plan->sync};
+	                         (plan->n_mounts + plan->n_joins + 12) * sizeof *plan->kept);
+	const int single[] = {plan->root,     plan->null_mount,   plan->null,     plan->stdio[0],
+	                      plan->stdio[1], plan->stdio[2],     plan->report,   plan->go,
+	                      plan->sync,     plan->init_program, plan->filter_fd};
 	for (size_t i = 0; i < sizeof single / sizeof *single; i++)
 		plan->kept[n++] = single[i];
 	for (size_t i = 0; i < plan->n_mounts; i++)
@@ -146,9 +147,21 @@ static fallible make_group(const struct runtime_request *request, struct runtime
 	return limits_apply(request, task->group, ret_enforces_devices);
 }
 
+// A caller without standard streams: what we open must not take their numbers, which init fills
+// last.
+static fallible hold_standard_numbers(void)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return error_new(ERROR_SYSTEM, "/dev/null: can't be opened as %d", fd);
+	}
+	return NULL;
+}
+
 static fallible prepare(const struct runtime_request *request, struct runtime_task *task,
                         struct making *m)
 {
+	TRY(hold_standard_numbers());
 	task->state_dirfd = fcntl(request->state_dirfd, F_DUPFD_CLOEXEC, 3);
 	if (task->state_dirfd < 0)
 		FAIL_ERRNO("state directory");
@@ -169,6 +182,7 @@ static fallible prepare(const struct runtime_request *request, struct runtime_ta
 	plan->report = m->report;
 	plan->go = m->go[0];
 	plan->sync = m->sync[0];
+	TRY(plan_init_program(request, plan));
 	plan_keep(plan);
 	return NULL;
 }
@@ -201,6 +215,21 @@ static fallible settle(const struct runtime_request *request, struct runtime_tas
 	if (m->sync[1] >= 0 && write(m->sync[1], "", 1) != 1)
 		FAIL_ERRNO("process %d", (int)task->pid);
 	return NULL;
+}
+
+// An init that has failed already is nothing that one could settle: its own words count.
+static struct error *explain(struct runtime_task *task, struct error *e)
+{
+	struct shim_report report;
+	struct pollfd p = {task->report, POLLIN, 0};
+	bool is_over = true;
+	struct error *unread =
+		poll(&p, 1, 0) == 1 ? task_read_report(task, &report, &is_over) : NULL;
+	error_drop(&unread); // then the first error is all that we know
+	if (is_over || report.step == STEP_READY)
+		return e;
+	error_free(e);
+	return report_error(task->plan, &report);
 }
 
 static fallible start_processes(const struct runtime_request *request, struct runtime_task *task,
@@ -236,7 +265,7 @@ static fallible start_processes(const struct runtime_request *request, struct ru
 	plan_step(request, "processes");
 	e = settle(request, task, m);
 	close_fd(&m->sync[1]);
-	return e;
+	return e ? explain(task, e) : NULL;
 }
 
 // Without a word from init about what went wrong.
@@ -248,7 +277,7 @@ static fallible died(const struct runtime_task *task)
 
 static fallible await_ready(struct runtime_task *task)
 {
-	struct child_report report;
+	struct shim_report report;
 	bool is_over = false;
 	TRY(task_read_report(task, &report, &is_over));
 	if (is_over)
@@ -305,7 +334,7 @@ fallible runtime_run(const struct runtime_request *request, struct runtime_task 
 
 fallible runtime_start(struct runtime_task *task)
 {
-	struct child_report report;
+	struct shim_report report;
 	bool is_over = false;
 	TRY(task_tell(task, SHIM_START, 0, task->held));
 	close_fd(&task->held);

@@ -287,6 +287,8 @@ fallible plan_make(const struct runtime_request *request, bool enforces_devices,
 	                      .pid_namespace = -1,
 	                      .root = -1,
 	                      .null_mount = -1,
+	                      .init_program = -1,
+	                      .filter_fd = -1,
 	                      .null = -1,
 	                      .stdio = {-1, -1, -1},
 	                      .report = -1,
@@ -331,6 +333,8 @@ void plan_close(struct plan *plan)
 	close_fd(&plan->pid_namespace);
 	close_fd(&plan->null_mount);
 	close_fd(&plan->null);
+	close_fd(&plan->init_program);
+	close_fd(&plan->filter_fd);
 	for (size_t i = 0; i < plan->n_joins; i++)
 		close_fd(&plan->joins[i].fd);
 	for (size_t i = 0; i < plan->n_mounts; i++)

@@ -78,7 +78,9 @@ struct plan {
 	struct plan_sysctl *sysctls;
 	size_t n_sysctls;
 
-	char *const *argv;
+	const char **init_argv; // of coracle-init; what the spec says begins at SHIM_INIT_ARGUMENTS
+	int init_program;       // coracle-shim, as a read-only clone; -1
+	bool transits_capabilities;
 	const char **env; // room for one more at n_env
 	size_t n_env;
 	bool has_home;
@@ -97,6 +99,7 @@ struct plan {
 	size_t n_rlimits;
 	bool has_filter;
 	struct seccomp_filter filter;
+	int filter_fd; // the same in memory, for coracle-init; -1
 	unsigned filter_flags;
 
 	int stdio[3]; // -1: the container's /dev/null
@@ -128,6 +131,8 @@ fallible plan_namespaces(const struct runtime_request *request, struct plan *pla
 fallible plan_sysctls(const struct oci_spec *spec, struct plan *plan);
 fallible plan_process(const struct runtime_request *request, struct plan *plan);
 fallible plan_seccomp(const struct runtime_request *request, struct plan *plan);
+// After process, seccomp, and once plan->report is known.
+fallible plan_init_program(const struct runtime_request *request, struct plan *plan);
 // Refuses what the spec asks for and we can't do.
 fallible plan_refuse(const struct oci_spec *spec);
 

@@ -3,6 +3,7 @@
 // mount with all its attributes, so that its errors can name it and init never walks the host.
 #include "kernel/kernel.h"
 #include "runtime/linux/plan.h"
+#include "runtime/linux/state.h"
 #include "sys/sys.h"
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -159,12 +160,12 @@ static fallible plan_one(const struct oci_mount *m, struct plan *plan, struct pl
 
 // ---- Files of ours ------------------------------------------------------------------------------
 
-// The content lies in a file of the state directory that loses its name at once: what is bound
-// lives as long as the mount.
-static fallible plan_file(int state_dirfd, const struct runtime_file *file, struct plan_mount *ret)
+// The content lies in the state directory, and is bound from there: it keeps its name, since what
+// has lost it can't be attached any more (ENOENT).
+static fallible plan_file(int state_dirfd, const char *name, const struct runtime_file *file,
+                          struct plan_mount *ret)
 {
-	static const char name[] = "file.new";
-	ignore(unlinkat(state_dirfd, name, 0)); // of a creator that was killed here
+	ignore(unlinkat(state_dirfd, name, 0)); // of a creator that was killed
 	auto_fd int fd = openat(state_dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		FAIL_ERRNO("%s", name);
@@ -177,7 +178,6 @@ static fallible plan_file(int state_dirfd, const struct runtime_file *file, stru
 		                   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
 		                           MOUNT_ATTR_NOEXEC,
 		                   0, MS_PRIVATE, false);
-	ignore(unlinkat(state_dirfd, name, 0));
 	if (sys)
 		return error_system(sys, "clone");
 	ret->is_file = true;
@@ -195,14 +195,19 @@ static bool is_mounted(const struct plan *plan, const char *target)
 
 static fallible add_files(const struct runtime_request *request, struct plan *plan)
 {
+	if (request->n_files > STATE_FILES_MAX)
+		return error_new(ERROR_LIMIT, "more than %d files", STATE_FILES_MAX);
+	unsigned n = 0;
 	for (size_t i = 0; i < request->n_files; i++) {
 		const struct runtime_file *file = &request->files[i];
+		char name[STATE_FILE_SIZE];
 		const char *target = plan_clean_path(plan->arena, file->path);
 		if (file->unless_mounted && is_mounted(plan, target))
 			continue;
+		state_file_name(name, n++);
 		struct plan_mount *m = &plan->mounts[plan->n_mounts++];
 		*m = (struct plan_mount){.target = target, .source = -1};
-		TRY_AS(plan_file(request->state_dirfd, file, m), "%s", file->path);
+		TRY_AS(plan_file(request->state_dirfd, name, file, m), "%s", file->path);
 	}
 	return NULL;
 }

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The process of the plan: what to execute, as whom, with which limits and capabilities.
 #include "base/text.h"
+#include "kernel/exec_copy.h"
 #include "oci/names.h"
 #include "runtime/linux/plan.h"
+#include "shim/protocol.h"
+#include "sys/fd.h"
+#include <fcntl.h>
+#include <linux/filter.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 
 enum { CANDIDATES_MAX = 256 };
@@ -87,7 +93,6 @@ fallible plan_process(const struct runtime_request *request, struct plan *plan)
 	if (p->user.uid == (uid_t)-1 || p->user.gid == (gid_t)-1)
 		return error_new(ERROR_INVALID, "process.user: %u:%u can't be used", p->user.uid,
 		                 p->user.gid);
-	plan->argv = p->args.items;
 	plan_candidates(spec, plan);
 	plan_environment(spec, plan);
 	plan_capabilities(request, plan);
@@ -103,5 +108,53 @@ fallible plan_process(const struct runtime_request *request, struct plan *plan)
 	                    : spec->linux_.personality.linux32 ? PER_LINUX32
 	                                                       : PER_LINUX;
 	plan->no_new_privs = p->no_new_privileges;
+	return NULL;
+}
+
+// ---- coracle-init -------------------------------------------------------------------------------
+
+static fallible filter_in_memory(const struct seccomp_filter *filter, int *ret)
+{
+	auto_fd int fd = memfd_create("seccomp", MFD_CLOEXEC);
+	if (fd < 0)
+		FAIL_ERRNO("seccomp filter");
+	TRY_AS(fd_write_all(fd, filter->code, filter->n * sizeof *filter->code), "seccomp filter");
+	*ret = fd_take(&fd);
+	return NULL;
+}
+
+static const char *capability_argument(const struct plan *plan)
+{
+	const struct capability_sets *c = &plan->capabilities;
+	if (!plan->transits_capabilities)
+		return "-";
+	return arena_printf(plan->arena, "%llx,%llx,%llx,%llx", (unsigned long long)c->permitted,
+	                    (unsigned long long)c->effective, (unsigned long long)c->inheritable,
+	                    (unsigned long long)c->ambient);
+}
+
+fallible plan_init_program(const struct runtime_request *request, struct plan *plan)
+{
+	const struct oci_strings *args = &request->spec->process.args;
+	auto_fd int fd = open(request->shim_program, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		FAIL_ERRNO("monitor %s", request->shim_program);
+	TRY_AS(exec_copy(fd, &plan->init_program), "monitor %s", request->shim_program);
+	if (plan->has_filter && plan->no_new_privs)
+		TRY(filter_in_memory(&plan->filter, &plan->filter_fd));
+	// Root gets its capabilities by being root.
+	plan->transits_capabilities = plan->uid && plan->capabilities.permitted;
+	plan->init_argv = arena_alloc(plan->arena, (SHIM_INIT_ARGUMENTS + args->n + 1) *
+	                                                   sizeof *plan->init_argv);
+	size_t n = 0;
+	plan->init_argv[n++] = SHIM_INIT;
+	plan->init_argv[n++] = arena_printf(plan->arena, "%d", plan->report);
+	plan->init_argv[n++] =
+		plan->filter_fd < 0 ? "-" : arena_printf(plan->arena, "%d", plan->filter_fd);
+	plan->init_argv[n++] = arena_printf(plan->arena, "%x", plan->filter_flags);
+	plan->init_argv[n++] = capability_argument(plan);
+	plan->init_argv[n++] = ""; // the program, once init has found it
+	for (size_t i = 0; i < args->n; i++)
+		plan->init_argv[n++] = args->items[i];
 	return NULL;
 }

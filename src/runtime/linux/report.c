@@ -28,16 +28,16 @@ static const char *const texts[STEPS] = {
 	[STEP_CAPABILITIES]     = "set capabilities",
 	[STEP_GO]               = "wait for the start",
 	[STEP_DEATH_SIGNAL]     = "tie to the monitor",
-	[STEP_SECCOMP]          = "load the seccomp filter",
+	[STEP_EXEC]             = "execute coracle-init",
 	// clang-format on
 };
 
-static const char *cause(const struct child_report *r)
+static const char *cause(const struct shim_report *r)
 {
 	return r->text[0] ? r->text : plan_errno_text(r->sys);
 }
 
-static struct error *mount_error(const struct plan *plan, const struct child_report *r)
+static struct error *mount_error(const struct plan *plan, const struct shim_report *r)
 {
 	if (r->index < 0 || (size_t)r->index >= plan->n_mounts)
 		return error_system(r->sys, "mount");
@@ -57,9 +57,9 @@ static struct error *mount_error(const struct plan *plan, const struct child_rep
 	return e;
 }
 
-static struct error *exec_error(const struct plan *plan, const struct child_report *r)
+static struct error *exec_error(const struct plan *plan, const struct shim_report *r)
 {
-	const char *name = plan->argv[0];
+	const char *name = plan->init_argv[SHIM_INIT_ARGUMENTS];
 	bool is_path = strchr(name, '/') != NULL;
 	if (r->step == STEP_FIND && r->sys == ENOENT && is_path)
 		return error_new(ERROR_NO_PROGRAM, "exec: \"%s\": stat %s: %s", name, name,
@@ -72,7 +72,7 @@ static struct error *exec_error(const struct plan *plan, const struct child_repo
 	return error_new(code, "exec: \"%s\": %s", name, plan_errno_text(r->sys));
 }
 
-struct error *report_error(const struct plan *plan, const struct child_report *r)
+struct error *report_error(const struct plan *plan, const struct shim_report *r)
 {
 	size_t i = (size_t)r->index;
 	switch (r->step) {
@@ -95,8 +95,12 @@ struct error *report_error(const struct plan *plan, const struct child_report *r
 		return error_system(r->sys, "limit %s",
 		                    i < plan->n_rlimits ? oci_rlimit_name(plan->rlimits[i].resource)
 		                                        : "");
+	case SHIM_REPORT_CAPABILITIES:
+		return error_system(r->sys, "%s", texts[STEP_CAPABILITIES]);
+	case SHIM_REPORT_SECCOMP:
+		return error_system(r->sys, "%s", texts[STEP_EARLY_SECCOMP]);
 	case STEP_FIND:
-	case STEP_EXEC:
+	case SHIM_REPORT_EXEC:
 		return exec_error(plan, r);
 	default:
 		return error_system(r->sys, "%s",

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What init says to its creator, through a pipe that exec closes: {step, errno, index}. One record
-// is one write of less than PIPE_BUF.
+// What init says to its creator, through a pipe that exec closes: struct shim_report, one write of
+// less than PIPE_BUF.
 #pragma once
 #include "runtime/linux/plan.h"
+#include "shim/protocol.h"
 #include <stdint.h>
 
 enum child_step {
@@ -37,18 +38,10 @@ enum child_step {
 	STEP_GO,
 	STEP_FIND,
 	STEP_DEATH_SIGNAL,
-	STEP_SECCOMP,
 	STEP_EXEC,
 	STEPS
 };
 
-struct child_report {
-	uint32_t step;  // enum child_step
-	int32_t sys;    // errno
-	int32_t index;  // into the step's list
-	char text[244]; // the kernel's words, or ""
-};
-
 // Turns a failure into the error that the user sees.
-struct error *report_error(const struct plan *plan, const struct child_report *report)
+struct error *report_error(const struct plan *plan, const struct shim_report *report)
 	__attribute__((returns_nonnull));

@@ -2,6 +2,7 @@
 // What can be done with a task, and its end.
 #include "runtime/linux/task.h"
 #include "kernel/kernel.h"
+#include "runtime/linux/state.h"
 #include "sys/sys.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -124,7 +125,7 @@ static fallible ask(struct runtime_task *task, enum shim_kind question, int valu
 	}
 }
 
-fallible task_read_report(struct runtime_task *task, struct child_report *ret, bool *ret_over)
+fallible task_read_report(struct runtime_task *task, struct shim_report *ret, bool *ret_over)
 {
 	ssize_t n;
 	while ((n = read(task->report, ret, sizeof *ret)) < 0 && errno == EINTR)
@@ -265,11 +266,19 @@ fallible runtime_release(struct runtime_task *task)
 
 fallible runtime_remove_state(int state_dirfd)
 {
-	static const char *const names[] = {SHIM_SOCKET, SHIM_EXIT, SHIM_EXIT_NEW, SHIM_LOCK,
-	                                    "file.new"};
+	static const char *const names[] = {SHIM_SOCKET, SHIM_EXIT, SHIM_EXIT_NEW, SHIM_LOCK};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		if (unlinkat(state_dirfd, names[i], 0) < 0 && errno != ENOENT)
 			FAIL_ERRNO("remove %s", names[i]);
+	}
+	for (unsigned i = 0; i < STATE_FILES_MAX; i++) {
+		char name[STATE_FILE_SIZE];
+		state_file_name(name, i);
+		if (unlinkat(state_dirfd, name, 0) == 0)
+			continue;
+		if (errno != ENOENT)
+			FAIL_ERRNO("remove %s", name);
+		break; // they are numbered from 0
 	}
 	return NULL;
 }

@@ -63,6 +63,7 @@ def enter(build=None, cgroups=True):
     make_disk(STORE, "4G")
     if build:
         subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet"], check=True)
+        os.symlink("coracle", "/usr/local/bin/ctr")  # as install.sh makes it
 
 
 def overlay(folder):

@@ -10,6 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// --- hashing --------------------------------------------------------------------------------
+
+enum { LAYER_DIGEST_SIZE = 72 }; // "sha256:", 64 hex digits, a zero
+struct layer_hash;               // SHA-256, by libcrypto's assembler
+fallible layer_hash_new(struct layer_hash **ret);
+void layer_hash_free(struct layer_hash *h); // takes NULL
+fallible layer_hash_add(struct layer_hash *h, const void *bytes, size_t size);
+// Gives the digest; the next layer_hash_add() begins another.
+fallible layer_hash_end(struct layer_hash *h, char ret[LAYER_DIGEST_SIZE]);
+
 // --- streams --------------------------------------------------------------------------------
 
 enum layer_compression { LAYER_PLAIN, LAYER_GZIP, LAYER_ZSTD };
@@ -21,7 +31,8 @@ enum layer_stream_flags {
 };
 
 struct layer_sums {
-	char digest[72], diff_id[72]; // "sha256:…" of what was read, and of what that inflates to
+	char digest[LAYER_DIGEST_SIZE], diff_id[LAYER_DIGEST_SIZE]; // "sha256:…" of what was read,
+	                                                            // and of what that inflates to
 	uint64_t size_bytes, diff_size_bytes;
 };
 

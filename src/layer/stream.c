@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "layer/inflate.h"
 #include <errno.h>
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -25,13 +24,13 @@ struct layer_stream {
 	unsigned char *input;
 	struct inflate_input in;
 	struct inflater *inflater;
-	EVP_MD_CTX *read_hash;
+	struct layer_hash *read_hash;
 	uint64_t inflated;
 	_Atomic uint64_t consumed;
 	_Atomic int compression;
 
 	// The consumer's.
-	EVP_MD_CTX *diff_hash;
+	struct layer_hash *diff_hash;
 	uint64_t diff_size;
 	bool holds; // a buffer was handed out
 	bool ended;
@@ -46,11 +45,6 @@ struct layer_stream {
 	size_t filled, taken;
 	struct error *error; // the producer's last word
 };
-
-static struct error *crypto_failed(void)
-{
-	return error_new(ERROR_SYSTEM, "sha256: libcrypto refused");
-}
 
 // --- producer ---------------------------------------------------------------------------------
 
@@ -67,8 +61,8 @@ static fallible read_input(struct layer_stream *s)
 		FAIL_ERRNO("read the blob");
 	if (!n)
 		s->in.ended = true;
-	if (s->read_hash && EVP_DigestUpdate(s->read_hash, s->input + s->in.size, (size_t)n) != 1)
-		return crypto_failed();
+	if (s->read_hash)
+		TRY(layer_hash_add(s->read_hash, s->input + s->in.size, (size_t)n));
 	s->in.size += (size_t)n;
 	atomic_fetch_add(&s->consumed, (uint64_t)n);
 	return NULL;
@@ -176,8 +170,8 @@ fallible layer_stream_more(void *stream, const void **ret_bytes, size_t *ret_siz
 	}
 	if (!b)
 		return NULL;
-	if (s->diff_hash && EVP_DigestUpdate(s->diff_hash, b->bytes, b->size) != 1)
-		return crypto_failed();
+	if (s->diff_hash)
+		TRY(layer_hash_add(s->diff_hash, b->bytes, b->size));
 	s->ended = false;
 	s->diff_size += b->size;
 	*ret_bytes = b->bytes;
@@ -195,21 +189,6 @@ uint64_t layer_stream_consumed(const struct layer_stream *s)
 	return atomic_load(&s->consumed);
 }
 
-static fallible hash_text(EVP_MD_CTX *hash, char text[72])
-{
-	unsigned char sum[32];
-	unsigned size = sizeof(sum);
-	if (EVP_DigestFinal_ex(hash, sum, &size) != 1 || size != sizeof(sum))
-		return crypto_failed();
-	memcpy(text, "sha256:", 7);
-	for (size_t i = 0; i < sizeof(sum); i++) {
-		text[7 + 2 * i] = "0123456789abcdef"[sum[i] >> 4];
-		text[8 + 2 * i] = "0123456789abcdef"[sum[i] & 15];
-	}
-	text[71] = 0;
-	return NULL;
-}
-
 fallible layer_stream_finish(struct layer_stream *s, struct layer_sums *ret)
 {
 	const void *bytes;
@@ -217,32 +196,19 @@ fallible layer_stream_finish(struct layer_stream *s, struct layer_sums *ret)
 		TRY(layer_stream_more(s, &bytes, &size));
 	struct layer_sums sums = {.size_bytes = layer_stream_consumed(s),
 	                          .diff_size_bytes = s->diff_size};
-	TRY(hash_text(s->read_hash, sums.digest));
-	TRY(hash_text(s->diff_hash, sums.diff_id));
+	TRY(layer_hash_end(s->read_hash, sums.digest));
+	TRY(layer_hash_end(s->diff_hash, sums.diff_id));
 	*ret = sums;
 	return NULL;
 }
 
 // --- life -------------------------------------------------------------------------------------
 
-static EVP_MD_CTX *new_hash(void)
-{
-	EVP_MD_CTX *hash = EVP_MD_CTX_new();
-	if (hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1)
-		return hash;
-	EVP_MD_CTX_free(hash);
-	return NULL;
-}
-
 static fallible start(struct layer_stream *s)
 {
 	if (s->flags & LAYER_HASH) {
-		// Without the configuration file of the host.
-		OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
-		s->read_hash = new_hash();
-		s->diff_hash = new_hash();
-		if (!s->read_hash || !s->diff_hash)
-			return crypto_failed();
+		TRY(layer_hash_new(&s->read_hash));
+		TRY(layer_hash_new(&s->diff_hash));
 	}
 	s->input = alloc(INPUT_SIZE);
 	s->in.bytes = s->input;
@@ -284,8 +250,8 @@ void layer_stream_free(struct layer_stream *s)
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->changed);
 	inflater_free(s->inflater);
-	EVP_MD_CTX_free(s->read_hash);
-	EVP_MD_CTX_free(s->diff_hash);
+	layer_hash_free(s->read_hash);
+	layer_hash_free(s->diff_hash);
 	error_free(s->error);
 	for (size_t i = 0; i < BUFFERS; i++)
 		free(s->buffers[i].bytes);

@@ -108,11 +108,11 @@ struct transfer_unpack_layer {
 	int blob_fd;            // the (compressed) blob, at its beginning; borrowed
 	uint64_t size_bytes;    // by its descriptor: the blob has exactly so many
 	const char *digest;     // verified again while it is read
-	const char *media_type; // must agree with the bytes
+	const char *media_type; // one of a layer; the compression is known by the bytes
 	const char *diff_id;    // verified
 	int new_dirfd; // overlay: an empty folder; native: a full copy of what is below; borrowed
-	uint64_t
-		limit_bytes; // unpacked; 0: 1000 × size_bytes, at most the file system's free space
+	uint64_t limit_bytes; // unpacked; 0: 1000 × size_bytes, at least 1 GiB, at most the free
+	                      // space
 	// Written by transfer_unpack:
 	uint64_t unpacked_bytes; // file data, holes not counted
 	uint64_t n_inodes;

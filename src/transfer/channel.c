@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transfer/channel.h"
+#include "transfer/protocol.h"
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static int channel = -1;
+
+void channel_open(int socket)
+{
+	channel = socket;
+}
+
+static void send_packet(const struct packet *p, int fd)
+{
+	struct iovec part = {(void *)(uintptr_t)p, sizeof(*p)};
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {0};
+	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+	if (fd >= 0) {
+		m.msg_control = control.bytes;
+		m.msg_controllen = sizeof(control.bytes);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	}
+	ssize_t n;
+	do
+		n = sendmsg(channel, &m, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(*p))
+		_exit(1);
+}
+
+static void set_text(struct packet *p, const char *text)
+{
+	size_t n = strnlen(text, sizeof(p->text) - 1);
+	memcpy(p->text, text, n);
+}
+
+static void send_text(enum packet_kind kind, const char *text)
+{
+	struct packet p = {.kind = kind};
+	set_text(&p, text);
+	send_packet(&p, -1);
+}
+
+void channel_warn(void *unused, const char *line)
+{
+	(void)unused;
+	send_text(PACKET_WARN, line);
+}
+
+void channel_debug(const char *line)
+{
+	send_text(PACKET_DEBUG, line);
+}
+
+void channel_progress(const char *item, size_t item_i, size_t n_items, uint64_t done,
+                      uint64_t total)
+{
+	enum { EVERY_NS = 50000000 };
+	static struct timespec last;
+	static unsigned calls;
+	if (++calls % 16 && done < total)
+		return;
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	int64_t passed =
+		(now.tv_sec - last.tv_sec) * INT64_C(1000000000) + now.tv_nsec - last.tv_nsec;
+	if (passed < EVERY_NS)
+		return;
+	last = now;
+	struct packet p = {.kind = PACKET_PROGRESS,
+	                   .item_i = (uint32_t)item_i,
+	                   .n_items = (uint32_t)n_items,
+	                   .done = done,
+	                   .total = total};
+	set_text(&p, item);
+	send_packet(&p, -1);
+}
+
+fallible channel_opaque(void *unused, int dirfd)
+{
+	(void)unused;
+	const struct packet p = {.kind = PACKET_OPAQUE};
+	send_packet(&p, dirfd);
+	return NULL;
+}
+
+void channel_done(uint64_t bytes, uint64_t n_inodes)
+{
+	const struct packet p = {.kind = PACKET_DONE, .done = bytes, .total = n_inodes};
+	send_packet(&p, -1);
+}
+
+void channel_error(const struct error *e)
+{
+	struct packet p = {.kind = PACKET_ERROR, .code = (int32_t)e->code, .sys = e->sys};
+	set_text(&p, e->message);
+	send_packet(&p, -1);
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The worker's side of the socket.
+#pragma once
+#include "base/error.h"
+#include <stddef.h>
+#include <stdint.h>
+
+void channel_open(int socket);
+// Ends the worker when the client is gone: nobody wants the work any more.
+void channel_warn(void *unused, const char *line);
+void channel_debug(const char *line);
+// At most some 20 times a second; more calls are cheap.
+void channel_progress(const char *item, size_t item_i, size_t n_items, uint64_t done,
+                      uint64_t total);
+fallible channel_opaque(void *unused, int dirfd);
+void channel_done(uint64_t bytes, uint64_t n_inodes);
+void channel_error(const struct error *e);

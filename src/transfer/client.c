@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starts the worker and listens to it. Nothing that it says is believed: texts are cleaned, counts
+// bounded, descriptors looked at before they are used.
+#include "transfer/client.h"
+#include "kernel/mount.h"
+#include "kernel/namespace.h"
+#include "kernel/process.h"
+#include "sys/fd.h"
+#include "transfer/client_private.h"
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+
+void client_clean_text(char *text)
+{
+	bool is_utf8 = text_is_utf8(text, strlen(text));
+	for (unsigned char *c = (unsigned char *)text; *c; c++) {
+		// C1 controls are 0xc2 0x80…0x9f in UTF-8; terminals obey some of them.
+		bool is_c1 = *c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+		if (*c < 0x20 || *c == 0x7f || (*c >= 0x80 && !is_utf8) || is_c1)
+			*c = '?';
+		if (is_c1)
+			c[1] = '?';
+	}
+}
+
+fallible client_free_bytes(int dirfd, uint64_t *ret)
+{
+	struct statvfs fs;
+	if (fstatvfs(dirfd, &fs) < 0)
+		FAIL_ERRNO("free space");
+	if (__builtin_mul_overflow((uint64_t)fs.f_bavail, (uint64_t)fs.f_frsize, ret) ||
+	    *ret > INT64_MAX)
+		*ret = INT64_MAX;
+	return NULL;
+}
+
+fallible client_mount(int dirfd, bool writable, int *ret)
+{
+	auto_fd int mount = -1;
+	uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+	if (!writable)
+		attributes |= MOUNT_ATTR_RDONLY;
+	int sys = mount_clone(dirfd, "", false, &mount);
+	if (!sys)
+		sys = mount_change(mount, attributes, 0, MS_PRIVATE, false);
+	if (sys)
+		return error_system(sys, "bind a folder for the worker");
+	*ret = fd_take(&mount);
+	return NULL;
+}
+
+// --- the child ----------------------------------------------------------------------------------
+
+// What the child needs, all made before it is born: it may only make system calls.
+struct birth {
+	const char *program;
+	const char *argv[3];
+	int fds[WORKER_LOWER + 1]; // by their numbers in the worker; -1: closed
+};
+
+#if defined(__SANITIZE_ADDRESS__)
+enum { KEEP_STDERR = 1 };
+#else
+enum { KEEP_STDERR = 0 };
+#endif
+
+// Errors reach the parent as an ERROR packet.
+static _Noreturn void give_up(int socket, int sys, const char *what)
+{
+	struct packet p = {.kind = PACKET_ERROR, .code = ERROR_SYSTEM, .sys = sys};
+	memcpy(p.text, what, strnlen(what, sizeof(p.text) - 1));
+	ignore(send(socket, &p, sizeof(p), MSG_NOSIGNAL)); // it hears of the end anyway
+	_exit(127);
+}
+
+// First out of the way, then to their numbers.
+static int place_fds(int *fds, int n)
+{
+	enum { ASIDE = 64 };
+	for (int i = 0; i < n; i++)
+		if (fds[i] >= 0 && (fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, ASIDE)) < 0)
+			return errno;
+	for (int i = 0; i < n; i++) {
+		if (fds[i] < 0)
+			close(i);
+		else if (dup2(fds[i], i) < 0)
+			return errno;
+	}
+	return process_close_from(n);
+}
+
+static _Noreturn void be_worker(struct birth *b)
+{
+	static char *const no_environment[] = {NULL};
+	int socket = b->fds[WORKER_SOCKET];
+	// The parent's death is ours. If it is dead already the socket is, and the worker sees
+	// that.
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		give_up(socket, errno, "death signal");
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	int sys = place_fds(b->fds, WORKER_LOWER + 1);
+	if (sys)
+		give_up(socket, sys, "descriptors of the worker");
+	execve(b->program, (char *const *)(uintptr_t)b->argv, no_environment);
+	give_up(WORKER_SOCKET, errno, b->program);
+}
+
+static fallible spawn(const struct client_job *job, int request, int socket, int *ret_pidfd)
+{
+	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		FAIL_ERRNO("/dev/null");
+	struct birth b = {job->transfer->program,
+	                  {job->transfer->program, job->role, NULL},
+	                  {null, null, KEEP_STDERR ? STDERR_FILENO : null, socket, request,
+	                   job->answer, job->input, job->target, job->lower}};
+	const struct namespace_clone clone = {.flags = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC |
+	                                               CLONE_NEWUTS | CLONE_NEWPID,
+	                                      .cgroup = -1,
+	                                      .exit_signal = SIGCHLD};
+	pid_t pid;
+	int sys = namespace_clone(&clone, &pid, ret_pidfd);
+	if (sys)
+		return error_system(sys, "start the worker");
+	if (!pid)
+		be_worker(&b);
+	return NULL;
+}
+
+// --- listening ----------------------------------------------------------------------------------
+
+struct listener {
+	struct client_job *job;
+	uint64_t target_mount; // its mount ID
+	bool done;
+	struct error *error; // what the worker says went wrong
+};
+
+static fallible mount_id(int fd, uint64_t *ret)
+{
+	struct statx st;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0)
+		FAIL_ERRNO("mount of a folder");
+	if (!(st.stx_mask & STATX_MNT_ID))
+		return error_new(ERROR_UNSUPPORTED,
+		                 "this kernel doesn't tell mounts apart (5.8 does)");
+	*ret = st.stx_mnt_id;
+	return NULL;
+}
+
+// The worker may name any directory of its own; only one on the new layer's mount is marked.
+static fallible mark_opaque(const struct listener *l, int fd)
+{
+	struct stat st;
+	uint64_t mount;
+	if (fd < 0 || strcmp(l->job->role, "unpack") != 0)
+		return error_new(ERROR_CORRUPT, "the worker broke the protocol");
+	if (fstat(fd, &st) < 0)
+		FAIL_ERRNO("opaque directory");
+	TRY(mount_id(fd, &mount));
+	if (!S_ISDIR(st.st_mode) || mount != l->target_mount)
+		return error_new(ERROR_CORRUPT, "the worker named a directory that isn't its own");
+	if (fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0) < 0)
+		FAIL_ERRNO("mark an opaque directory");
+	return NULL;
+}
+
+static void take_error(struct listener *l, const struct packet *p)
+{
+	static const char *const none = "no reason given";
+	if (l->error)
+		return;
+	bool is_code = p->code >= 0 && p->code < ERROR_CODES;
+	// The text of a system error that was made before exec lacks its reason.
+	bool is_bare = p->sys > 0 && !strstr(p->text, strerror(p->sys));
+	l->error = is_bare ? error_system(p->sys, "%s", p->text)
+	                   : error_new(is_code ? (enum error_code)p->code : ERROR_CORRUPT, "%s",
+	                               *p->text ? p->text : none);
+	l->error->sys = p->sys;
+}
+
+static fallible take_packet(struct listener *l, struct packet *p, int fd)
+{
+	const struct transfer *t = l->job->transfer;
+	p->text[sizeof(p->text) - 1] = 0;
+	client_clean_text(p->text);
+	switch (p->kind) {
+	case PACKET_PROGRESS:
+		if (t->progress)
+			t->progress(t->arg,
+			            &(struct transfer_progress){p->text, p->item_i, p->n_items,
+			                                        p->done, p->total});
+		return NULL;
+	case PACKET_WARN:
+		if (t->warn)
+			t->warn(t->arg, p->text);
+		return NULL;
+	case PACKET_DEBUG:
+		if (t->debug)
+			t->debug(t->arg, p->text);
+		return NULL;
+	case PACKET_OPAQUE:
+		return mark_opaque(l, fd);
+	case PACKET_ERROR:
+		take_error(l, p);
+		return NULL;
+	case PACKET_DONE:
+		l->job->done = p->done;
+		l->job->total = p->total;
+		l->done = true;
+		return NULL;
+	default:
+		return error_new(ERROR_CORRUPT, "the worker broke the protocol");
+	}
+}
+
+// One packet and at most one descriptor. *ret_ended: the worker has closed its end.
+static fallible receive(int socket, struct packet *p, int *ret_fd, bool *ret_ended)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {0};
+	struct iovec part = {p, sizeof(*p)};
+	struct msghdr m = {.msg_iov = &part,
+	                   .msg_iovlen = 1,
+	                   .msg_control = control.bytes,
+	                   .msg_controllen = sizeof(control.bytes)};
+	ssize_t n;
+	do
+		n = recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	*ret_ended = !n || (n < 0 && errno == ECONNRESET);
+	if (*ret_ended)
+		return NULL;
+	if (n < 0)
+		FAIL_ERRNO("listen to the worker");
+	const struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
+	if (n != (ssize_t)sizeof(*p) || m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+		return error_new(ERROR_CORRUPT, "the worker broke the protocol");
+	return NULL;
+}
+
+static fallible listen_to(struct listener *l, int socket)
+{
+	struct packet p;
+	for (bool ended = false;;) {
+		auto_fd int fd = -1;
+		TRY(receive(socket, &p, &fd, &ended));
+		if (ended)
+			return NULL;
+		TRY(take_packet(l, &p, fd));
+	}
+}
+
+static struct error *describe_end(int status)
+{
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		return error_new(ERROR_SYSTEM, "the worker was killed (out of memory?)");
+	if (WIFSIGNALED(status))
+		return error_new(ERROR_SYSTEM, "the worker crashed: %s",
+		                 strsignal(WTERMSIG(status)));
+	return error_new(ERROR_SYSTEM, "the worker ended with status %d", WEXITSTATUS(status));
+}
+
+// --- both ---------------------------------------------------------------------------------------
+
+static fallible make_request(const struct json *request, int *ret)
+{
+	auto_fd int fd = memfd_create("request", MFD_CLOEXEC);
+	if (fd < 0)
+		FAIL_ERRNO("request of the worker");
+	auto_free char *text = json_to_text(request, 0, JSON_PLAIN);
+	TRY_AS(fd_write_all(fd, text, strlen(text)), "request of the worker");
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		FAIL_ERRNO("request of the worker");
+	*ret = fd_take(&fd);
+	return NULL;
+}
+
+fallible client_run(struct client_job *job)
+{
+	int pair[2], status = 0;
+	auto_fd int request = -1, pidfd = -1;
+	struct listener l = {.job = job};
+	TRY(make_request(job->request, &request));
+	TRY(mount_id(job->target, &l.target_mount));
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		FAIL_ERRNO("socket of the worker");
+	auto_fd int ours = pair[0], theirs = pair[1];
+	TRY(spawn(job, request, theirs, &pidfd));
+	close(fd_take(&theirs)); // else its end would never be seen
+	struct error *e = listen_to(&l, ours);
+	if (e)
+		pidfd_signal(pidfd, SIGKILL);
+	int sys = pidfd_wait_exit(pidfd, PIDFD_REAP, &status);
+	if (!e && sys)
+		e = error_system(sys, "wait for the worker");
+	if (e) {
+		error_free(l.error);
+		return e;
+	}
+	if (l.error)
+		return l.error;
+	return l.done && !status ? NULL : describe_end(status);
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shared by the client's files.
+#pragma once
+#include "transfer/client.h"
+#include "transfer/protocol.h"
+
+struct client_job {
+	const struct transfer *transfer;
+	const char *role;
+	const struct json *request;
+	int input; // descriptors as in protocol.h; borrowed; -1: not given
+	int answer;
+	int target;
+	int lower;
+	uint64_t done, total; // written: what the DONE packet says; untrusted
+};
+// Starts a worker, listens to it to its end, reaps it.
+fallible client_run(struct client_job *job);
+
+// A detached mount of a folder for the worker: nosuid, nodev, noexec.
+fallible client_mount(int dirfd, bool writable, int *ret);
+fallible client_free_bytes(int dirfd, uint64_t *ret);
+// Makes foreign text printable: one line, valid UTF-8, no control characters. In place.
+void client_clean_text(char *text);

@@ -84,81 +84,83 @@ static void forgiving(void **state)
 #define PROCESS(members) "{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"/r\"},\"process\":{\"args\":[\"x\"],\"cwd\":\"/\"," members "}}"
 #define LINUX(members) SPEC(",\"linux\":{" members "}")
 #define RANGE "{\"containerID\":0,\"hostID\":1,\"size\":2}"
+static const struct {
+	const char *text, *message;
+} bad_cases[] = {
+	{ "", "unexpected end of JSON input" },
+	{ "[]", "spec: not an object" },
+	{ "{}", "ociVersion: missing" },
+	{ "{\"ociVersion\":2}", "ociVersion: not a string" },
+	{ "{\"ociVersion\":\"2.0.0\"}", "ociVersion: \"2.0.0\" is not 1.x" },
+	{ "{\"ociVersion\":\"1.\"}", "ociVersion: \"1.\" is not 1.x" },
+	{ "{\"ociVersion\":\"1.2.0\"}", "process: missing" },
+	{ "{\"ociVersion\":\"1.2.0\",\"process\":[]}", "process: not an object" },
+	{ "{\"ociVersion\":\"1.2.0\",\"process\":{\"cwd\":\"/\"}}", "process.args: args must not be empty" },
+	{ "{\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[\"\"],\"cwd\":\"/\"}}", "process.args[0]: empty" },
+	{ "{\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[\"x\"]}}", "process.cwd: Cwd must be an absolute path" },
+	{ "{\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[\"x\"],\"cwd\":\"tmp\"}}", "process.cwd: Cwd must be an absolute path" },
+	{ "{\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[\"x\"],\"cwd\":\"/\"}}", "root: missing" },
+	{ "{\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[\"x\"],\"cwd\":\"/\"},\"root\":{}}", "root.path: missing" },
+	{ PROCESS("\"env\":[\"=x\"]"), "process.env[0]: no name" },
+	{ PROCESS("\"env\":[\"\"]"), "process.env[0]: no name" },
+	{ PROCESS("\"user\":{\"uid\":-1}"), "process.user.uid: not a number from 0 to 4294967294" },
+	{ PROCESS("\"user\":{\"additionalGids\":[4294967295]}"), "process.user.additionalGids[0]: not a number from 0 to 4294967294" },
+	{ PROCESS("\"user\":{\"umask\":65536}"), "process.user.umask: not a number from 0 to 4095" },
+	{ PROCESS("\"oomScoreAdj\":1001"), "process.oomScoreAdj: not a number from -1000 to 1000" },
+	{ PROCESS("\"noNewPrivileges\":1"), "process.noNewPrivileges: not a boolean" },
+	{ PROCESS("\"capabilities\":{\"bounding\":[1]}"), "process.capabilities.bounding[0]: not a string" },
+	{ PROCESS("\"rlimits\":[{\"type\":\"NOFILE\"}]"), "process.rlimits[0].type: unknown limit \"NOFILE\"" },
+	{ PROCESS("\"rlimits\":[{}]"), "process.rlimits[0].type: missing" },
+	{ PROCESS("\"rlimits\":[{\"type\":\"RLIMIT_CPU\"},{\"type\":\"RLIMIT_CPU\"}]"), "process.rlimits[1].type: given twice: \"RLIMIT_CPU\"" },
+	{ PROCESS("\"rlimits\":[{\"type\":\"RLIMIT_CPU\",\"soft\":2,\"hard\":1}]"),
+	  "process.rlimits[0]: RLIMIT_CPU: the soft limit is above the hard one" },
+	{ SPEC(",\"mounts\":[{}]"), "mounts[0].destination: missing" },
+	{ SPEC(",\"mounts\":[{\"destination\":\"\"}]"), "mounts[0].destination: not an absolute path" },
+	{ SPEC(",\"mounts\":[{\"destination\":\"/a\",\"uidMappings\":[" RANGE "]}]"), "mounts[0]: uidMappings and gidMappings go together" },
+	{ SPEC(",\"hooks\":{\"prestart\":[{\"path\":\"h\"}]}"), "hooks.prestart[0].path: not an absolute path" },
+	{ SPEC(",\"hooks\":{\"poststop\":[{\"path\":\"/h\",\"timeout\":0}]}"), "hooks.poststop[0].timeout: not a number from 1 to 2147483647" },
+	{ SPEC(",\"annotations\":{\"a\":1}"), "annotations.a: not a string" },
+	{ LINUX("\"namespaces\":[{\"type\":\"net\"}]"), "linux.namespaces[0].type: unknown namespace \"net\"" },
+	{ LINUX("\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"pid\"}]"), "linux.namespaces[1].type: given twice: \"pid\"" },
+	{ LINUX("\"namespaces\":[{\"type\":\"pid\",\"path\":\"x\"}]"), "linux.namespaces[0].path: not an absolute path" },
+	{ LINUX("\"namespaces\":[{\"type\":\"user\"}]"), "linux.namespaces: a user namespace without uidMappings" },
+	{ LINUX("\"uidMappings\":[" RANGE "]"), "linux: uidMappings and gidMappings go together" },
+	{ LINUX("\"uidMappings\":[" RANGE "],\"gidMappings\":[" RANGE "]"), "linux.uidMappings: given without a user namespace" },
+	{ LINUX("\"uidMappings\":[{\"hostID\":4294967295,\"size\":1}]"), "linux.uidMappings[0].size: not a range of IDs" },
+	{ LINUX("\"uidMappings\":[{}]"), "linux.uidMappings[0].size: not a range of IDs" },
+	{ LINUX("\"devices\":[{\"path\":\"/x\",\"type\":\"s\"}]"), "linux.devices[0].type: not c, b, u or p: \"s\"" },
+	{ LINUX("\"devices\":[{\"path\":\"x\",\"type\":\"c\"}]"), "linux.devices[0].path: not an absolute path" },
+	{ LINUX("\"resources\":{\"devices\":[{\"type\":\"x\"}]}"), "linux.resources.devices[0].type: not a, b or c: \"x\"" },
+	{ LINUX("\"resources\":{\"devices\":[{\"access\":\"x\"}]}"), "linux.resources.devices[0].access: not of r, w and m: \"x\"" },
+	{ LINUX("\"resources\":{\"memory\":{\"limit\":1.5}}"), "linux.resources.memory.limit: not a whole number" },
+	{ LINUX("\"resources\":{\"cpu\":{\"shares\":-1}}"), "linux.resources.cpu.shares: not a number from 0 to 18446744073709551615" },
+	{ LINUX("\"resources\":{\"blockIO\":1}"), "linux.resources.blockIO: not an object" },
+	{ LINUX("\"seccomp\":{}"), "linux.seccomp.defaultAction: missing" },
+	{ LINUX("\"seccomp\":[]"), "linux.seccomp: not an object" },
+	{ LINUX("\"personality\":{\"domain\":\"BSD\"}"), "linux.personality.domain: not LINUX or LINUX32: \"BSD\"" },
+	{ LINUX("\"maskedPaths\":[\"\"]"), "linux.maskedPaths[0]: not an absolute path" },
+	{ LINUX("\"readonlyPaths\":[\"a\"]"), "linux.readonlyPaths[0]: not an absolute path" },
+	{ LINUX("\"rootfsPropagation\":\"nosuch\""), "linux: rootfsPropagation=nosuch is not supported" },
+	{ LINUX("\"timeOffsets\":{\"monotonic\":{\"nanosecs\":1000000000}}"),
+	  "linux.timeOffsets.monotonic.nanosecs: not a number from 0 to 999999999" },
+};
+// clang-format on
+
 static void bad_specs(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *text, *message;
-	} cases[] = {
-		{ "", "unexpected end of JSON input" },
-		{ "[]", "spec: not an object" },
-		{ "{}", "ociVersion: missing" },
-		{ "{\"ociVersion\":2}", "ociVersion: not a string" },
-		{ "{\"ociVersion\":\"2.0.0\"}", "ociVersion: \"2.0.0\" is not 1.x" },
-		{ "{\"ociVersion\":\"1.\"}", "ociVersion: \"1.\" is not 1.x" },
-		{ "{\"ociVersion\":\"1.2.0\"}", "process: missing" },
-		{ "{\"ociVersion\":\"1.2.0\",\"process\":[]}", "process: not an object" },
-		{ "{\"ociVersion\":\"1.2.0\",\"process\":{\"cwd\":\"/\"}}", "process.args: args must not be empty" },
-		{ "{\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[\"\"],\"cwd\":\"/\"}}", "process.args[0]: empty" },
-		{ "{\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[\"x\"]}}", "process.cwd: Cwd must be an absolute path" },
-		{ "{\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[\"x\"],\"cwd\":\"tmp\"}}", "process.cwd: Cwd must be an absolute path" },
-		{ "{\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[\"x\"],\"cwd\":\"/\"}}", "root: missing" },
-		{ "{\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[\"x\"],\"cwd\":\"/\"},\"root\":{}}", "root.path: missing" },
-		{ PROCESS("\"env\":[\"=x\"]"), "process.env[0]: no name" },
-		{ PROCESS("\"env\":[\"\"]"), "process.env[0]: no name" },
-		{ PROCESS("\"user\":{\"uid\":-1}"), "process.user.uid: not a number from 0 to 4294967294" },
-		{ PROCESS("\"user\":{\"additionalGids\":[4294967295]}"), "process.user.additionalGids[0]: not a number from 0 to 4294967294" },
-		{ PROCESS("\"user\":{\"umask\":65536}"), "process.user.umask: not a number from 0 to 4095" },
-		{ PROCESS("\"oomScoreAdj\":1001"), "process.oomScoreAdj: not a number from -1000 to 1000" },
-		{ PROCESS("\"noNewPrivileges\":1"), "process.noNewPrivileges: not a boolean" },
-		{ PROCESS("\"capabilities\":{\"bounding\":[1]}"), "process.capabilities.bounding[0]: not a string" },
-		{ PROCESS("\"rlimits\":[{\"type\":\"NOFILE\"}]"), "process.rlimits[0].type: unknown limit \"NOFILE\"" },
-		{ PROCESS("\"rlimits\":[{}]"), "process.rlimits[0].type: missing" },
-		{ PROCESS("\"rlimits\":[{\"type\":\"RLIMIT_CPU\"},{\"type\":\"RLIMIT_CPU\"}]"), "process.rlimits[1].type: given twice: \"RLIMIT_CPU\"" },
-		{ PROCESS("\"rlimits\":[{\"type\":\"RLIMIT_CPU\",\"soft\":2,\"hard\":1}]"),
-		  "process.rlimits[0]: RLIMIT_CPU: the soft limit is above the hard one" },
-		{ SPEC(",\"mounts\":[{}]"), "mounts[0].destination: missing" },
-		{ SPEC(",\"mounts\":[{\"destination\":\"\"}]"), "mounts[0].destination: not an absolute path" },
-		{ SPEC(",\"mounts\":[{\"destination\":\"/a\",\"uidMappings\":[" RANGE "]}]"), "mounts[0]: uidMappings and gidMappings go together" },
-		{ SPEC(",\"hooks\":{\"prestart\":[{\"path\":\"h\"}]}"), "hooks.prestart[0].path: not an absolute path" },
-		{ SPEC(",\"hooks\":{\"poststop\":[{\"path\":\"/h\",\"timeout\":0}]}"), "hooks.poststop[0].timeout: not a number from 1 to 2147483647" },
-		{ SPEC(",\"annotations\":{\"a\":1}"), "annotations.a: not a string" },
-		{ LINUX("\"namespaces\":[{\"type\":\"net\"}]"), "linux.namespaces[0].type: unknown namespace \"net\"" },
-		{ LINUX("\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"pid\"}]"), "linux.namespaces[1].type: given twice: \"pid\"" },
-		{ LINUX("\"namespaces\":[{\"type\":\"pid\",\"path\":\"x\"}]"), "linux.namespaces[0].path: not an absolute path" },
-		{ LINUX("\"namespaces\":[{\"type\":\"user\"}]"), "linux.namespaces: a user namespace without uidMappings" },
-		{ LINUX("\"uidMappings\":[" RANGE "]"), "linux: uidMappings and gidMappings go together" },
-		{ LINUX("\"uidMappings\":[" RANGE "],\"gidMappings\":[" RANGE "]"), "linux.uidMappings: given without a user namespace" },
-		{ LINUX("\"uidMappings\":[{\"hostID\":4294967295,\"size\":1}]"), "linux.uidMappings[0].size: not a range of IDs" },
-		{ LINUX("\"uidMappings\":[{}]"), "linux.uidMappings[0].size: not a range of IDs" },
-		{ LINUX("\"devices\":[{\"path\":\"/x\",\"type\":\"s\"}]"), "linux.devices[0].type: not c, b, u or p: \"s\"" },
-		{ LINUX("\"devices\":[{\"path\":\"x\",\"type\":\"c\"}]"), "linux.devices[0].path: not an absolute path" },
-		{ LINUX("\"resources\":{\"devices\":[{\"type\":\"x\"}]}"), "linux.resources.devices[0].type: not a, b or c: \"x\"" },
-		{ LINUX("\"resources\":{\"devices\":[{\"access\":\"x\"}]}"), "linux.resources.devices[0].access: not of r, w and m: \"x\"" },
-		{ LINUX("\"resources\":{\"memory\":{\"limit\":1.5}}"), "linux.resources.memory.limit: not a whole number" },
-		{ LINUX("\"resources\":{\"cpu\":{\"shares\":-1}}"), "linux.resources.cpu.shares: not a number from 0 to 18446744073709551615" },
-		{ LINUX("\"resources\":{\"blockIO\":1}"), "linux.resources.blockIO: not an object" },
-		{ LINUX("\"seccomp\":{}"), "linux.seccomp.defaultAction: missing" },
-		{ LINUX("\"seccomp\":[]"), "linux.seccomp: not an object" },
-		{ LINUX("\"personality\":{\"domain\":\"BSD\"}"), "linux.personality.domain: not LINUX or LINUX32: \"BSD\"" },
-		{ LINUX("\"maskedPaths\":[\"\"]"), "linux.maskedPaths[0]: not an absolute path" },
-		{ LINUX("\"readonlyPaths\":[\"a\"]"), "linux.readonlyPaths[0]: not an absolute path" },
-		{ LINUX("\"rootfsPropagation\":\"nosuch\""), "linux: rootfsPropagation=nosuch is not supported" },
-		{ LINUX("\"timeOffsets\":{\"monotonic\":{\"nanosecs\":1000000000}}"),
-		  "linux.timeOffsets.monotonic.nanosecs: not a number from 0 to 999999999" },
-	};
-	for (size_t i = 0; i < N(cases); i++) {
+	for (size_t i = 0; i < N(bad_cases); i++) {
 		struct oci_spec *spec = NULL;
-		auto_error struct error *e = oci_spec_parse(cases[i].text, strlen(cases[i].text), &spec);
-		if (!e || strcmp(e->message, cases[i].message) != 0)
-			print_message("%s, not %s\n", e ? e->message : "no error", cases[i].message);
+		auto_error struct error *e =
+			oci_spec_parse(bad_cases[i].text, strlen(bad_cases[i].text), &spec);
+		if (!e || strcmp(e->message, bad_cases[i].message) != 0)
+			print_message("%s, not %s\n", e ? e->message : "no error",
+			              bad_cases[i].message);
 		assert_non_null(e);
-		assert_string_equal(e->message, cases[i].message);
+		assert_string_equal(e->message, bad_cases[i].message);
 		assert_null(spec);
 	}
 }
-// clang-format on
-
 static void adders(void **state)
 {
 	(void)state;

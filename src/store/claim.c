@@ -19,8 +19,13 @@ static fallible is_still_named(int statefd, const char *path, int fd, bool *ret)
 static fallible claim_once(struct store_claim *c, bool wait, bool *ret)
 {
 	auto_fd int ns = -1, folder = -1;
-	TRY(path_make_dir_at(c->store->statefd, c->ns, 0700, &ns));
 	*ret = false;
+	struct error *e = path_make_dir_at(c->store->statefd, c->ns, 0700, &ns);
+	if (e && e->sys == ENOENT) {
+		error_drop(&e); // its last container went between our mkdir and open
+		return NULL;
+	}
+	TRY(e);
 	if (mkdirat(ns, c->id, 0700) < 0 && errno != EEXIST) {
 		if (errno == ENOENT)
 			return NULL;

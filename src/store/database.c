@@ -13,7 +13,7 @@
 // A log is written back once it has so many pages (of 4 KiB). The first who opens a database reads
 // its whole log: that is what every start of a container would pay.
 enum { LOG_PAGES = 32 };
-enum { WAIT_LIMIT_MS = 30000, KEPT_STATEMENTS = 24 };
+enum { KEPT_STATEMENTS = 24 };
 
 struct database {
 	const struct schema *schema;
@@ -43,7 +43,7 @@ static int wait_for_others(void *arg, int n_calls)
 	struct database *d = arg;
 	if (n_calls == 0)
 		d->waiting_since_ms = now_ms();
-	else if (now_ms() - d->waiting_since_ms > WAIT_LIMIT_MS)
+	else if (now_ms() - d->waiting_since_ms > d->schema->wait_limit_ms)
 		return 0;
 	int64_t ns = 200000 + (int64_t)n_calls * 100000;
 	struct timespec pause = {.tv_nsec = ns < 5000000 ? ns : 5000000};

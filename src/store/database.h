@@ -18,6 +18,7 @@ struct schema {
 	const char *const *migrations; // [i] brings version i to i + 1; [0] makes the tables
 	int version;                   // how many
 	bool kept;                     // durable; else it is never synced
+	int wait_limit_ms;             // for other writers
 };
 
 // Opens `directory`/file, and makes or migrates it where needed, under the exclusive lock of the

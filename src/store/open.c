@@ -17,8 +17,9 @@
 
 static const char *const meta_migrations[] = {store_meta_sql};
 static const char *const state_migrations[] = {store_state_sql};
-static const struct schema meta_schema = {"meta.db", meta_migrations, 1, true};
-static const struct schema state_schema = {"state.db", state_migrations, 1, false};
+enum { WAIT_LIMIT_MS = 30000 };
+static const struct schema meta_schema = {"meta.db", meta_migrations, 1, true, WAIT_LIMIT_MS};
+static const struct schema state_schema = {"state.db", state_migrations, 1, false, WAIT_LIMIT_MS};
 
 #define BOOT_FILE ".boot"
 #define STATE_FOLDER_FILE "state_folder"

@@ -244,23 +244,35 @@ static fallible sweep_state_folder(struct gc *g, const char *ns, const char *id)
 	return claim ? store_claim_remove(claim) : NULL;
 }
 
+static fallible sweep_state_of(struct gc *g, const char *ns)
+{
+	int statefd = g->store->statefd;
+	auto_strings struct strings ids = {0};
+	TRY(store_list_at(statefd, ns, &ids));
+	for (size_t i = 0; i < ids.n; i++) {
+		auto_error struct error *not_ours = store_check_id(ids.items[i]);
+		if (not_ours)
+			continue;
+		auto_free char *folder = alloc_printf("%s/%s", ns, ids.items[i]);
+		auto_free char *lock = alloc_printf("%s/lock", folder);
+		if (faccessat(statefd, lock, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			TRY(sweep_state_folder(g, ns, ids.items[i]));
+		else if (g->take) // empty: who made it died, or makes it again
+			ignore(unlinkat(statefd, folder, AT_REMOVEDIR));
+	}
+	if (g->take)
+		ignore(unlinkat(statefd, ns, AT_REMOVEDIR)); // only if it is empty
+	return NULL;
+}
+
 fallible gc_sweep_state(struct gc *g)
 {
 	auto_strings struct strings namespaces = {0};
 	TRY(store_list_at(g->store->statefd, ".", &namespaces));
 	for (size_t i = 0; i < namespaces.n; i++) {
-		const char *ns = namespaces.items[i];
-		auto_error struct error *foreign = store_check_namespace(ns);
-		auto_strings struct strings ids = {0};
+		auto_error struct error *foreign = store_check_namespace(namespaces.items[i]);
 		if (!foreign)
-			TRY(store_list_at(g->store->statefd, ns, &ids));
-		for (size_t j = 0; j < ids.n; j++) {
-			auto_error struct error *not_ours = store_check_id(ids.items[j]);
-			auto_free char *lock = alloc_printf("%s/%s/lock", ns, ids.items[j]);
-			if (!not_ours &&
-			    faccessat(g->store->statefd, lock, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-				TRY(sweep_state_folder(g, ns, ids.items[j]));
-		}
+			TRY(sweep_state_of(g, namespaces.items[i]));
 	}
 	return NULL;
 }

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry/http.h"
+#include "registry/url.h"
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	HEADERS_SIZE_MAX = 65536,
+	TEXT_MAX = 4096, // of an error's body
+	CONNECT_TIMEOUT_S = 15,
+	SLOW_BYTES_PER_S = 64,
+};
+
+struct http {
+	CURL *curl;
+	const struct registry_options *options;
+	char why[CURL_ERROR_SIZE];
+};
+
+struct exchange {
+	struct http *http;
+	const struct http_request *request;
+	struct http_response *response;
+	size_t headers_size;
+	uint64_t body_size;
+	struct error *error; // ours, in place of curl's
+	bool is_refused;     // a link-local address
+	bool via_proxy;
+};
+
+void http_response_done(struct http_response *r)
+{
+	free(r->content_type);
+	free(r->content_digest);
+	free(r->content_range);
+	free(r->location);
+	auth_challenge_done(&r->challenge);
+	str_done(&r->text);
+	*r = (struct http_response){0};
+}
+
+// --- what comes ---------------------------------------------------------------------------------
+
+static void set_text(char **to, const char *value)
+{
+	free(*to);
+	*to = alloc_string(value);
+}
+
+static void set_number(uint64_t *to, const char *value)
+{
+	uint64_t number;
+	struct error *e = text_parse_u64(value, 10, INT64_MAX, &number);
+	if (!e)
+		*to = number;
+	error_free(e); // a date, or nonsense: as if it weren't there
+}
+
+static struct error *take_header(struct exchange *x, const char *name, const char *value)
+{
+	struct http_response *r = x->response;
+	const struct {
+		const char *name;
+		char **text;
+	} texts[] = {{"content-type", &r->content_type},
+	             {"docker-content-digest", &r->content_digest},
+	             {"content-range", &r->content_range},
+	             {"location", &r->location}};
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (!strcasecmp(name, texts[i].name))
+			set_text(texts[i].text, value);
+	if (!strcasecmp(name, "content-length"))
+		set_number(&r->content_length, value);
+	if (!strcasecmp(name, "retry-after"))
+		set_number(&r->retry_after_s, value);
+	if (!strcasecmp(name, "www-authenticate"))
+		return auth_challenge_add(value, &r->challenge);
+	return NULL;
+}
+
+static void forget_headers(struct http_response *r)
+{
+	http_response_done(r);
+	r->content_length = UINT64_MAX;
+	r->text = STR_LIMIT(TEXT_MAX);
+}
+
+static size_t on_header(char *bytes, size_t one, size_t size, void *arg)
+{
+	(void)one;
+	struct exchange *x = arg;
+	x->headers_size += size;
+	if (x->headers_size > HEADERS_SIZE_MAX) {
+		x->error =
+			error_new(ERROR_LIMIT, "headers of more than %d bytes", HEADERS_SIZE_MAX);
+		return 0;
+	}
+	auto_free char *line = alloc_bytes(bytes, size);
+	line[strcspn(line, "\r\n")] = 0;
+	if (text_starts(line, "HTTP/")) { // also behind a 100 or a proxy's answer
+		forget_headers(x->response);
+		return size;
+	}
+	char *colon = strchr(line, ':');
+	if (!colon)
+		return size;
+	*colon = 0;
+	char *value = colon + 1 + strspn(colon + 1, " \t");
+	for (size_t n = strlen(value); n && (value[n - 1] == ' ' || value[n - 1] == '\t');)
+		value[--n] = 0;
+	x->error = take_header(x, line, value);
+	return x->error ? 0 : size;
+}
+
+static size_t on_body(char *bytes, size_t one, size_t size, void *arg)
+{
+	(void)one;
+	struct exchange *x = arg;
+	struct http_response *r = x->response;
+	curl_easy_getinfo(x->http->curl, CURLINFO_RESPONSE_CODE, &r->status);
+	bool is_wanted = r->status == 200 || r->status == 206;
+	uint64_t limit = is_wanted ? x->request->body_limit : TEXT_MAX * 16;
+	if (size > limit - x->body_size) {
+		x->error = error_new(ERROR_LIMIT, "a body of more than %llu bytes",
+		                     (unsigned long long)limit);
+		return 0;
+	}
+	x->body_size += size;
+	if (is_wanted && x->request->sink) {
+		x->error = x->request->sink(x->request->arg, r->status, bytes, size);
+		return x->error ? 0 : size;
+	}
+	if (is_wanted && r->text.limit < limit)
+		r->text.limit = (size_t)limit;
+	str_add_bytes(&r->text, bytes, size); // of errors the beginning will do
+	return size;
+}
+
+// --- whom we speak to ---------------------------------------------------------------------------
+
+static bool is_link_local(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET) {
+		struct sockaddr_in in;
+		memcpy(&in, address, sizeof(in));
+		return ntohl(in.sin_addr.s_addr) >> 16 == 0xa9fe; // 169.254.0.0/16
+	}
+	if (address->sa_family != AF_INET6)
+		return false;
+	struct sockaddr_in6 in6;
+	memcpy(&in6, address, sizeof(in6));
+	const unsigned char *a = in6.sin6_addr.s6_addr;
+	bool is_mapped = IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr);
+	return IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr) || (is_mapped && a[12] == 169 && a[13] == 254);
+}
+
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+	struct exchange *x = arg;
+	(void)purpose;
+	if (!x->request->allow_link_local && !x->via_proxy && is_link_local(&a->addr)) {
+		x->is_refused = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+// "no_proxy" is curl's to read; loopback never goes through a proxy, as in Go.
+static const char *choose_proxy(const struct http *h, const struct url *u)
+{
+	if (url_host_is_loopback(u->host))
+		return "";
+	const char *proxy = u->is_https ? h->options->https_proxy : h->options->http_proxy;
+	return proxy ? proxy : "";
+}
+
+// --- options ------------------------------------------------------------------------------------
+
+#define SET(option, value)                                                              \
+	do {                                                                            \
+		CURLcode code_ = curl_easy_setopt(h->curl, option, value);              \
+		if (code_)                                                              \
+			return error_new(ERROR_UNSUPPORTED, "libcurl: " #option ": %s", \
+			                 curl_easy_strerror(code_));                    \
+	} while (0)
+
+static fallible set_blob(struct http *h, CURLoption option, const char *text)
+{
+	struct curl_blob blob = {(void *)(uintptr_t)text, text ? strlen(text) : 0, CURL_BLOB_COPY};
+	SET(option, text ? &blob : NULL);
+	return NULL;
+}
+
+// A CA of the host's own comes beside the system's.
+static fallible set_trust(struct http *h, const struct http_request *r)
+{
+	const struct registry_host *t = r->trust;
+	bool verify = !t || !t->skip_verify;
+	SET(CURLOPT_SSL_VERIFYPEER, (long)verify);
+	SET(CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
+	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(CURLOPT_CAPATH, NULL);
+	SET(CURLOPT_CAINFO, t && t->ca ? NULL : h->options->ca_file);
+	TRY(set_blob(h, CURLOPT_CAINFO_BLOB, t ? t->ca : NULL));
+	bool show = r->with_certificate && t && t->cert;
+	SET(CURLOPT_SSLCERTTYPE, "PEM");
+	TRY(set_blob(h, CURLOPT_SSLCERT_BLOB, show ? t->cert : NULL));
+	return set_blob(h, CURLOPT_SSLKEY_BLOB, show ? (t->key ? t->key : t->cert) : NULL);
+}
+
+static fallible set_limits(struct http *h)
+{
+	SET(CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
+	SET(CURLOPT_LOW_SPEED_LIMIT, (long)SLOW_BYTES_PER_S);
+	SET(CURLOPT_LOW_SPEED_TIME, (long)h->options->stall_s);
+	SET(CURLOPT_HTTP_TRANSFER_DECODING, 1L);
+	SET(CURLOPT_BUFFERSIZE, 256L << 10);
+	SET(CURLOPT_ERRORBUFFER, h->why);
+	SET(CURLOPT_USERAGENT, "coracle/" CORACLE_VERSION);
+	return NULL;
+}
+
+static fallible set_method(struct http *h, const struct http_request *r)
+{
+	SET(CURLOPT_URL, r->url);
+	if (!strcmp(r->method, "HEAD"))
+		SET(CURLOPT_NOBODY, 1L);
+	else if (!strcmp(r->method, "GET"))
+		SET(CURLOPT_HTTPGET, 1L);
+	else
+		SET(CURLOPT_COPYPOSTFIELDS, r->body ? r->body : "");
+	return NULL;
+}
+
+static void add_line(struct curl_slist **list, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(*list, line);
+	if (!longer)
+		abort(); // as alloc() does
+	*list = longer;
+}
+
+static struct curl_slist *header_lines(const struct http_request *r)
+{
+	struct curl_slist *list = NULL;
+	add_line(&list, "Expect:");
+	for (size_t i = 0; r->headers && i < r->headers->n; i++)
+		add_line(&list, r->headers->items[i]);
+	for (size_t i = 0; r->with_headers && r->trust && i < r->trust->n_headers; i++) {
+		auto_free char *line = alloc_printf("%s: %s", r->trust->headers[i].name,
+		                                    r->trust->headers[i].value);
+		add_line(&list, line);
+	}
+	return list;
+}
+
+static fallible prepare(struct exchange *x, const struct url *u, struct curl_slist *headers)
+{
+	struct http *h = x->http;
+	const char *proxy = choose_proxy(h, u);
+	curl_easy_reset(h->curl); // keeps the connections
+	x->via_proxy = *proxy;
+	TRY(set_limits(h));
+	TRY(set_method(h, x->request));
+	TRY(set_trust(h, x->request));
+	SET(CURLOPT_PROXY, proxy);
+	SET(CURLOPT_NOPROXY, h->options->no_proxy ? h->options->no_proxy : "");
+	SET(CURLOPT_HTTPHEADER, headers);
+	SET(CURLOPT_HEADERFUNCTION, on_header);
+	SET(CURLOPT_HEADERDATA, x);
+	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	SET(CURLOPT_WRITEFUNCTION, on_body);
+	SET(CURLOPT_WRITEDATA, x);
+	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	SET(CURLOPT_OPENSOCKETDATA, x);
+	return NULL;
+}
+
+// --- the exchange -------------------------------------------------------------------------------
+
+// OpenSSL's words for "that is no TLS record": wrong version number, packet length too long,
+// http request. A certificate error has another code and never gets here.
+static bool says_not_tls(const char *why)
+{
+	static const char *const codes[] = {"0A00010B", "0A0000C6", "0A00009C",
+	                                    "wrong version number", "packet length too long"};
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
+		if (strstr(why, codes[i]))
+			return true;
+	return false;
+}
+
+static bool is_transient(const struct exchange *x, CURLcode code)
+{
+	uint64_t connected = 0;
+	curl_off_t us = 0;
+	if (!curl_easy_getinfo(x->http->curl, CURLINFO_PRETRANSFER_TIME_T, &us) && us > 0)
+		connected = 1;
+	switch (code) {
+	case CURLE_PARTIAL_FILE:
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+	case CURLE_GOT_NOTHING:
+	case CURLE_HTTP2:
+	case CURLE_HTTP2_STREAM:
+		return true;
+	case CURLE_OPERATION_TIMEDOUT: // stalled, or never connected
+		return connected;
+	default:
+		return false;
+	}
+}
+
+static struct error *explain(struct exchange *x, CURLcode code)
+{
+	const char *why = *x->http->why ? x->http->why : curl_easy_strerror(code);
+	char method[8] = "";
+	snprintf(method, sizeof(method), "%s", x->request->method);
+	for (char *c = method; *c && *++c;)
+		*c += 'a' - 'A';
+	if (x->is_refused)
+		return error_new(ERROR_INVALID, "%s \"%.300s\": a link-local address is not asked",
+		                 method, x->request->url);
+	if (x->error)
+		return error_prefix(take(&x->error), "%s \"%.300s\"", method, x->request->url);
+	return error_new(ERROR_SYSTEM, "failed to do request: %s \"%.300s\": %.300s", method,
+	                 x->request->url, why);
+}
+
+fallible http_exchange(struct http *h, const struct http_request *r, struct http_response *ret)
+{
+	auto_url struct url u = {0};
+	struct exchange x = {.http = h, .request = r, .response = ret};
+	*ret = (struct http_response){.content_length = UINT64_MAX, .text = STR_LIMIT(TEXT_MAX)};
+	TRY(url_parse(r->url, &u));
+	if (!r->allow_link_local && url_host_is_link_local(u.host))
+		return error_new(ERROR_INVALID, "%.300s: a link-local address is not asked",
+		                 r->url);
+	*h->why = 0;
+	struct curl_slist *headers = header_lines(r);
+	struct error *e = prepare(&x, &u, headers);
+	CURLcode code = e ? CURLE_OK : curl_easy_perform(h->curl);
+	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &ret->status);
+	curl_slist_free_all(headers);
+	if (e)
+		return e;
+	if (!code)
+		return NULL;
+	ret->is_transient = !x.error && !x.is_refused && is_transient(&x, code);
+	ret->is_not_tls = code == CURLE_SSL_CONNECT_ERROR && says_not_tls(h->why);
+	return explain(&x, code);
+}
+
+fallible http_new(const struct registry_options *o, struct http **ret)
+{
+	struct http *h = alloc(sizeof(*h));
+	h->options = o;
+	h->curl = curl_easy_init();
+	if (!h->curl) {
+		free(h);
+		return error_new(ERROR_SYSTEM, "libcurl doesn't start");
+	}
+	*ret = h;
+	return NULL;
+}
+
+void http_free(struct http *h)
+{
+	if (!h)
+		return;
+	curl_easy_cleanup(h->curl);
+	free(h);
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// One question to one host, until there is an answer: tokens, redirects, retries. Private.
+#pragma once
+#include "registry/http.h"
+
+struct host_state {
+	char *authorization; // value of the header; NULL: none is needed so far
+	bool is_plain;       // it doesn't speak TLS
+	bool is_dead;        // couldn't be reached
+};
+
+struct registry {
+	struct registry_options options;
+	struct http *http;
+	struct host_state *states; // one for each host
+	uint64_t random;           // for the backoff's jitter
+};
+
+struct question {
+	const char *method;
+	const char *path;   // below the repository: "/manifests/latest"; NULL:
+	const char *url;    // …a foreign URL, without host
+	const char *accept; // NULL: anything
+	uint64_t limit;
+	fallible (*sink)(void *arg, long status, const void *bytes, size_t size);
+	void *arg;
+	struct http_response *response; // written; to be freed by the asker
+	// For downloads: what the sink has got so far; asked for from there on. NULL: all at once.
+	const uint64_t *offset;
+};
+
+// Asks host `i`. On success the status is below 400 and no redirect, or 416.
+// Errors: NOT_FOUND (404), what http_exchange() says, …
+fallible session_ask(struct registry *r, size_t i, struct question *q);
+// "…: nothing more to say" of several hosts: the registry's own word counts, unless it only doesn't
+// know and another failed. Takes both.
+struct error *session_worse(struct error *before, struct error *now);
+void session_debug(const struct registry *r, const char *format, ...) PRINTF(2, 3);

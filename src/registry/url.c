@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry/url.h"
+#include "base/text.h"
+
+void url_done(struct url *u)
+{
+	free(u->host);
+	free(u->path_query);
+	*u = (struct url){0};
+}
+
+static fallible parse_port(const char *text, struct url *u)
+{
+	uint64_t port;
+	TRY(text_parse_u64(text, 10, 65535, &port));
+	u->port = (unsigned)port;
+	return port ? NULL : error_new(ERROR_INVALID, "port 0");
+}
+
+static fallible parse_host(const char *text, size_t size, struct url *u)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-._";
+	static const char allowed_v6[] = "abcdef0123456789:.";
+	auto_free char *authority = alloc_bytes(text, size);
+	for (char *c = authority; *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c += 'a' - 'A';
+	char *port = NULL;
+	size_t host_size;
+	if (*authority == '[') {
+		host_size = 1 + strspn(authority + 1, allowed_v6);
+		if (host_size == 1 || authority[host_size] != ']')
+			return error_new(ERROR_INVALID, "no address in the brackets");
+		host_size++;
+	} else {
+		host_size = strspn(authority, allowed);
+	}
+	if (authority[host_size] == ':')
+		port = authority + host_size + 1;
+	else if (authority[host_size])
+		return error_new(ERROR_INVALID, "a character that no host has");
+	if (!host_size)
+		return error_new(ERROR_INVALID, "no host");
+	if (port)
+		TRY(parse_port(port, u));
+	u->host = alloc_bytes(authority, host_size);
+	return NULL;
+}
+
+fallible url_parse(const char *text, struct url *ret)
+{
+	struct url u = {0};
+	if (strlen(text) > URL_SIZE_MAX)
+		return error_new(ERROR_INVALID, "a URL of more than %d bytes", URL_SIZE_MAX);
+	for (const char *c = text; *c; c++)
+		if (*c <= 0x20 || *c >= 0x7f || *c == '\\')
+			return error_new(ERROR_INVALID, "a character that no URL has");
+	if (text_starts(text, "https://"))
+		u.is_https = true;
+	else if (!text_starts(text, "http://"))
+		return error_new(ERROR_INVALID, "%.64s: only http and https are followed", text);
+	const char *authority = strstr(text, "://") + 3;
+	size_t size = strcspn(authority, "/?#");
+	if (memchr(authority, '@', size))
+		return error_new(ERROR_INVALID, "a URL with user information");
+	u.port = u.is_https ? 443 : 80;
+	TRY_AS(parse_host(authority, size, &u), "%.64s", text);
+	const char *rest = authority + size;
+	int rest_size = (int)strcspn(rest, "#");
+	u.path_query = alloc_printf("%s%.*s", *rest == '/' ? "" : "/", rest_size, rest);
+	*ret = u;
+	return NULL;
+}
+
+bool url_same_origin(const struct url *a, const struct url *b)
+{
+	return a->is_https == b->is_https && a->port == b->port && !strcmp(a->host, b->host);
+}
+
+fallible url_resolve(const char *base, const char *location, char **ret)
+{
+	auto_url struct url b = {0}, checked = {0};
+	TRY(url_parse(base, &b));
+	const char *scheme = b.is_https ? "https" : "http";
+	const char *authority = strstr(base, "://") + 3;
+	int authority_size = (int)strcspn(authority, "/?#");
+	size_t plain = strcspn(location, ":/?#");
+	auto_free char *whole = NULL;
+	if (location[plain] == ':') {
+		whole = alloc_string(location);
+	} else if (text_starts(location, "//")) {
+		whole = alloc_printf("%s:%s", scheme, location);
+	} else if (*location == '/') {
+		whole = alloc_printf("%s://%.*s%s", scheme, authority_size, authority, location);
+	} else {
+		int folder = (int)strcspn(b.path_query, "?");
+		while (folder && b.path_query[folder - 1] != '/')
+			folder--;
+		whole = alloc_printf("%s://%.*s%.*s%s", scheme, authority_size, authority, folder,
+		                     b.path_query, location);
+	}
+	TRY(url_parse(whole, &checked));
+	*ret = take(&whole);
+	return NULL;
+}
+
+// Four decimal numbers and nothing else. Other spellings (octal, 127.1) are names to us; the
+// address that a connection goes to is checked again when it is known.
+static bool parse_ipv4(const char *host, unsigned char ret[4])
+{
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned value = 0, digits = 0;
+		while (*host >= '0' && *host <= '9' && digits++ < 3)
+			value = value * 10 + (unsigned)(*host++ - '0');
+		if (!digits || digits > 3 || value > 255 || *host++ != (i < 3 ? '.' : 0))
+			return false;
+		ret[i] = (unsigned char)value;
+	}
+	return true;
+}
+
+bool url_host_is_loopback(const char *host)
+{
+	unsigned char a[4];
+	return !strcmp(host, "localhost") || !strcmp(host, "[::1]") ||
+	       (parse_ipv4(host, a) && a[0] == 127);
+}
+
+bool url_host_is_link_local(const char *host)
+{
+	unsigned char a[4];
+	if (parse_ipv4(host, a))
+		return a[0] == 169 && a[1] == 254;
+	return text_starts(host, "[fe8") || text_starts(host, "[fe9") ||
+	       text_starts(host, "[fea") || text_starts(host, "[feb");
+}

@@ -100,6 +100,9 @@ fallible network_add(const struct network_paths *paths, const struct network_con
 		return error_new(ERROR_NOT_FOUND, "no network namespace at \"%s\"",
 		                 attachment->netns_path ? attachment->netns_path : "");
 	TRY(visit_check_foreign(a.netns_fd, a.netns));
+	struct network_result *none = NULL;
+	if (!name_is_valid(config->name)) // refused before it becomes part of a path
+		return attachment_call(&a, 0, NULL, "add", call_add, &none);
 	auto_fd int store = -1;
 	TRY(paths_open_store(paths, attachment->store_id, true, &store));
 	TRY(owner_write(store, attachment, a.ifname,

@@ -70,7 +70,9 @@ fallible attachment_open_netns(struct attachment *a, const char *recorded_path, 
 		FAIL_ERRNO("stat namespace");
 	if (inode && inode != st.st_ino)
 		return NULL;
-	a->netns_path = path && *path ? alloc_string(path) : alloc_printf("/proc/self/fd/%d", fd);
+	// A plugin that is a program has to find it, too.
+	a->netns_path = path && *path ? alloc_string(path)
+	                              : alloc_printf("/proc/%d/fd/%d", (int)getpid(), fd);
 	a->netns = a->netns_path;
 	a->netns_fd = fd;
 	a->netns_inode = st.st_ino;

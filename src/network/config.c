@@ -3,6 +3,7 @@
 // errors), libcni 1.3.0 conf.go (parsing, their insides).
 #include "network/config.h"
 #include "network/field.h"
+#include "network/names.h"
 #include "network/paths.h"
 #include "network/result.h"
 #include "sys/sys.h"
@@ -313,6 +314,8 @@ fallible config_from_list(const struct json *list, struct network_config **ret)
 	const char *name = "", *version = "";
 	TRY(json_get_string(list, NULL, "name", &name));
 	TRY(json_get_string(list, NULL, "cniVersion", &version));
+	if (!name_is_valid(name))
+		return error_new(ERROR_CORRUPT, "recorded list: bad name \"%.64s\"", name);
 	const struct json *plugins = json_member(list, "plugins");
 	c->list = json_copy(list);
 	c->file = alloc_string("");

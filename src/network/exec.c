@@ -44,10 +44,12 @@ fallible exec_find(const struct network_paths *paths, const char *type, char **r
 
 // --- What it gets
 
-static fallible make_input(const struct plugin_call *c, int *ret)
+static fallible make_input(const struct plugin_call *c, const char *command, int *ret)
 {
 	auto_json struct json *config = json_copy(c->config);
-	if (c->previous) {
+	// Before 0.4.0 DEL knew no result.
+	bool expected = strcmp(command, "DEL") != 0 || cni_version_at_least(c->version, "0.4.0");
+	if (c->previous && expected) {
 		struct json *previous;
 		TRY(result_to_json(c->previous, c->version, &previous));
 		json_set(config, "prevResult", previous);
@@ -258,7 +260,7 @@ fallible exec_plugin(const struct plugin_call *c, const char *path, const char *
                      struct json **ret_answer)
 {
 	auto_fd int in = -1;
-	TRY(make_input(c, &in));
+	TRY(make_input(c, command, &in));
 	auto_strings struct strings env = {0};
 	make_environment(c, command, &env);
 	__attribute__((cleanup(child_close))) struct child p = {.pidfd = -1,

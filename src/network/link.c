@@ -71,6 +71,37 @@ fallible link_get(struct netlink *n, const char *name, struct link *ret)
 	return NULL;
 }
 
+static struct error *read_route(void *context, const struct nlmsghdr *m)
+{
+	if (m->nlmsg_type != RTM_NEWROUTE)
+		return NULL;
+	size_t size;
+	const void *bytes = netlink_payload(m, sizeof(struct rtmsg), &size);
+	struct netlink_attribute a;
+	if (netlink_find(bytes, size, RTA_OIF, &a))
+		*(int *)context = (int)netlink_u32(&a);
+	return NULL;
+}
+
+fallible link_route_mtu(struct netlink *n, const struct network_address *a, uint32_t *ret)
+{
+	auto_request struct netlink_request route = NETLINK_REQUEST, get = NETLINK_REQUEST;
+	struct rtmsg h = {.rtm_family = (unsigned char)a->family,
+	                  .rtm_dst_len = (unsigned char)address_bits(a)};
+	int index = 0;
+	netlink_message(&route, RTM_GETROUTE, 0, &h, sizeof(h), 0, "look up a route");
+	netlink_put(&route, RTA_DST, a->bytes, address_size(a));
+	struct error *e = netlink_talk(n, &route, read_route, &index);
+	if (e || !index)
+		return error_join(e, error_new(ERROR_NOT_FOUND, "no route"));
+	struct ifinfomsg i = {.ifi_family = AF_UNSPEC, .ifi_index = index};
+	struct link link = {0};
+	netlink_message(&get, RTM_GETLINK, 0, &i, sizeof(i), 0, "look at interface %d", index);
+	TRY(netlink_talk(n, &get, read_link, &link));
+	*ret = link.mtu;
+	return NULL;
+}
+
 struct port_count {
 	int bridge;
 	size_t n;

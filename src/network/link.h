@@ -20,6 +20,8 @@ struct link {
 
 // NOT_FOUND if there is none.
 fallible link_get(struct netlink *n, const char *name, struct link *ret);
+// The MTU of the interface that leads to `a` (a look-up, no packet). NOT_FOUND: no route.
+fallible link_route_mtu(struct netlink *n, const struct network_address *a, uint32_t *ret);
 // How many ports a bridge has.
 fallible link_count_ports(struct netlink *n, int bridge, size_t *ret);
 void link_mac_text(const unsigned char mac[6], char ret[static 18]);

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 // Dumps arrive in pieces of at most 32 KiB (netlink_dump() in net/netlink/af_netlink.c).
-enum { RECEIVE_SIZE = 64 * 1024 };
+enum { RECEIVE_SIZE = 32 * 1024 };
 
 fallible netlink_open(int protocol, struct netlink *ret)
 {
@@ -258,7 +258,7 @@ fallible netlink_talk(struct netlink *n, struct netlink_request *r, netlink_visi
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0)
 		FAIL_ERRNO("netlink send");
-	auto_free void *buffer = alloc(RECEIVE_SIZE);
+	_Alignas(struct nlmsghdr) char buffer[RECEIVE_SIZE];
 	while (c.waiting && !c.over) {
 		struct error *e = receive(n, &c, buffer);
 		if (e)

@@ -37,5 +37,6 @@ fallible nft_masquerade_remove(struct netlink *n, const char *bridge);
 fallible nft_forward_allow(struct netlink *n, int family, const char *bridge);
 // Removes the bridge's rules; with the last one the chain and the jump.
 fallible nft_forward_remove(struct netlink *n, int family, const char *bridge);
-// Other base chains at the forward hook that drop by policy, as "chain X of table inet Y".
+// Other base chains at the forward hook that drop what no rule of theirs accepts, as "chain X of
+// table inet Y".
 fallible nft_forward_foreign(struct netlink *n, struct strings *ret);

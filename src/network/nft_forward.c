@@ -158,11 +158,12 @@ static struct error *read_rule(void *context, const struct nlmsghdr *m)
 	return NULL;
 }
 
-static fallible read_rules(struct netlink *n, int family, const char *chain, struct forward *f)
+static fallible read_rules(struct netlink *n, int family, const char *table, const char *chain,
+                           struct forward *f)
 {
 	auto_request struct netlink_request r = NETLINK_REQUEST;
 	nft_message(&r, NFT_MSG_GETRULE, family, NLM_F_DUMP, "list rules");
-	netlink_put_string(&r, NFTA_RULE_TABLE, "filter");
+	netlink_put_string(&r, NFTA_RULE_TABLE, table);
 	netlink_put_string(&r, NFTA_RULE_CHAIN, chain);
 	struct error *e = netlink_talk(n, &r, read_rule, f);
 	if (e && e->sys == ENOENT)
@@ -220,10 +221,10 @@ static fallible try_to_allow(struct netlink *n, int family, const char *bridge)
 	TRY(get_forward(n, family, &f));
 	if (!f.exists)
 		return NULL;
-	TRY(read_rules(n, family, "FORWARD", &f));
+	TRY(read_rules(n, family, "filter", "FORWARD", &f));
 	if (!f.drops)
 		return NULL;
-	TRY(read_rules(n, family, OURS, &f));
+	TRY(read_rules(n, family, "filter", OURS, &f));
 	if (f.from && f.to && f.jumps)
 		return NULL;
 	return add_missing(n, family, &f, generation);
@@ -264,8 +265,8 @@ static fallible try_to_remove(struct netlink *n, int family, const char *bridge)
 	TRY(get_forward(n, family, &f));
 	if (!f.exists)
 		return NULL;
-	TRY(read_rules(n, family, "FORWARD", &f));
-	TRY(read_rules(n, family, OURS, &f));
+	TRY(read_rules(n, family, "filter", "FORWARD", &f));
+	TRY(read_rules(n, family, "filter", OURS, &f));
 	if (!f.ours.n)
 		return NULL;
 	auto_request struct netlink_request r = NETLINK_REQUEST;
@@ -291,35 +292,90 @@ fallible nft_forward_remove(struct netlink *n, int family, const char *bridge)
 	}
 }
 
-static struct error *read_foreign(void *context, const struct nlmsghdr *m)
+// --- Base chains of others
+
+struct base_chain {
+	int family;
+	char *table, *name;
+	bool drops;
+};
+struct base_chains {
+	struct base_chain *items;
+	size_t n, capacity;
+};
+
+static void base_chains_done(struct base_chains *l)
 {
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->items[i].table);
+		free(l->items[i].name);
+	}
+	free(l->items);
+}
+#define auto_base_chains defer(base_chains_done)
+
+static const char *family_name(int family)
+{
+	return family == NFPROTO_INET   ? "inet"
+	       : family == NFPROTO_IPV4 ? "ip"
+	       : family == NFPROTO_IPV6 ? "ip6"
+	                                : NULL;
+}
+
+static struct error *read_base_chain(void *context, const struct nlmsghdr *m)
+{
+	struct base_chains *list = context;
 	const struct nfgenmsg *h = NLMSG_DATA(m);
-	static const char *const names[] = {
-		[NFPROTO_INET] = "inet", [NFPROTO_IPV4] = "ip", [NFPROTO_IPV6] = "ip6"};
-	if (h->nfgen_family >= sizeof(names) / sizeof(*names) || !names[h->nfgen_family])
-		return NULL;
 	size_t size;
 	const void *bytes = netlink_payload(m, sizeof(*h), &size);
 	struct netlink_attribute table, name, hook, a;
-	if (!netlink_find(bytes, size, NFTA_CHAIN_TABLE, &table) ||
+	if (!family_name(h->nfgen_family) || !netlink_find(bytes, size, NFTA_CHAIN_TABLE, &table) ||
 	    !netlink_find(bytes, size, NFTA_CHAIN_NAME, &name) ||
 	    !netlink_find(bytes, size, NFTA_CHAIN_HOOK, &hook) ||
 	    !netlink_find(hook.data, hook.size, NFTA_HOOK_HOOKNUM, &a) ||
-	    nft_u32(&a) != NF_INET_FORWARD || !netlink_find(bytes, size, NFTA_CHAIN_POLICY, &a) ||
-	    nft_u32(&a) != NF_DROP)
+	    nft_u32(&a) != NF_INET_FORWARD)
 		return NULL;
-	auto_free char *table_text = netlink_text(&table), *text = netlink_text(&name);
-	if (h->nfgen_family != NFPROTO_INET && strcmp(table_text, "filter") == 0 &&
-	    strcmp(text, "FORWARD") == 0)
-		return NULL; // iptables': nft_forward_allow() passes it
-	strings_adopt(context, alloc_printf("chain %.64s of table %s %.64s", text,
-	                                    names[h->nfgen_family], table_text));
+	struct base_chain chain = {.family = h->nfgen_family,
+	                           .table = netlink_text(&table),
+	                           .name = netlink_text(&name)};
+	if (netlink_find(bytes, size, NFTA_CHAIN_POLICY, &a))
+		chain.drops = nft_u32(&a) == NF_DROP;
+	alloc_grow(&list->items, &list->capacity, list->n, sizeof(*list->items));
+	list->items[list->n++] = chain;
 	return NULL;
+}
+
+// Does a rule without a condition drop what is left, as firewalld's last one?
+static fallible has_last_drop(struct netlink *n, const struct base_chain *chain, bool *ret)
+{
+	auto_forward struct forward f = {.bridge = ""};
+	TRY(read_rules(n, chain->family, chain->table, chain->name, &f));
+	*ret = f.drops;
+	return NULL;
+}
+
+static bool is_iptables(const struct base_chain *chain)
+{
+	return chain->family != NFPROTO_INET && strcmp(chain->table, "filter") == 0 &&
+	       strcmp(chain->name, "FORWARD") == 0;
 }
 
 fallible nft_forward_foreign(struct netlink *n, struct strings *ret)
 {
+	auto_base_chains struct base_chains list = {0};
 	auto_request struct netlink_request r = NETLINK_REQUEST;
 	nft_message(&r, NFT_MSG_GETCHAIN, AF_UNSPEC, NLM_F_DUMP, "list chains");
-	return netlink_talk(n, &r, read_foreign, ret);
+	TRY(netlink_talk(n, &r, read_base_chain, &list));
+	for (size_t i = 0; i < list.n; i++) {
+		struct base_chain *chain = &list.items[i];
+		if (is_iptables(chain)) // nft_forward_allow() passes it
+			continue;
+		if (!chain->drops)
+			TRY(has_last_drop(n, chain, &chain->drops));
+		if (chain->drops)
+			strings_adopt(ret,
+			              alloc_printf("chain %.64s of table %s %.64s", chain->name,
+			                           family_name(chain->family), chain->table));
+	}
+	return NULL;
 }

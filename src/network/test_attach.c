@@ -43,12 +43,19 @@ static void test_nat(void)
 	check(ping(&a, "172.20.0.3"), "ping neighbour");
 
 	// A host that answers as 1.1.1.1, which has no route back to 172.20.0.0/16.
-	shell("ip netns add far && ip link add up0 type veth peer name up1 netns far && "
+	shell("ip netns add far && ip link add up0 mtu 1400 type veth peer name up1 netns far && "
 	      "ip addr add 203.0.113.1/24 dev up0 && ip link set up0 up && "
 	      "ip -n far addr add 203.0.113.2/24 dev up1 && ip -n far link set up1 up && "
 	      "ip -n far link set lo up && ip -n far addr add 1.1.1.1/32 dev lo && "
 	      "ip route add default via 203.0.113.2");
 	check(ping(&a, "1.1.1.1"), "ping through the masquerade");
+	struct life c = life_begin("c");
+	struct network_result *rc;
+	must(network_add(&paths, config, &c.attachment, &rc));
+	check(rc->interfaces[2].mtu == 1400, "the way out has an MTU of 1400");
+	network_result_free(rc);
+	must(network_del(&paths, &c.attachment));
+	life_end(&c);
 	must(network_del(&paths, &a.attachment));
 	check(!ping(&a, "172.20.0.1"), "ping after DEL");
 	must(network_del(&paths, &b.attachment));
@@ -309,11 +316,15 @@ static void test_forward_foreign(void)
 	struct network_config *config = load(nat_file, false);
 	shell("nft 'add table inet f; add chain inet f c { type filter hook forward priority 0; "
 	      "policy drop; }'");
+	shell("nft 'add table ip g; add chain ip g d { type filter hook forward priority 5; }; "
+	      "add rule ip g d iifname x accept; add rule ip g d counter reject'");
 	struct life a = life_begin("a");
 	struct network_result *r;
 	must(network_add(&paths, config, &a.attachment, &r));
-	check(strstr(warnings, "chain c of table inet f is drop: it must accept bridge cor-nat"),
+	check(strstr(warnings,
+	             "chain c of table inet f drops what it isn't told to accept: tell it bridge cor-nat"),
 	      "warning: %s", warnings);
+	check(strstr(warnings, "chain d of table ip g drops"), "warning: %s", warnings);
 	network_result_free(r);
 	must(network_del(&paths, &a.attachment));
 	network_config_free(config);

@@ -10,6 +10,7 @@
 #include "network/sysctl.h"
 #include "network/visit.h"
 #include "sys/process.h"
+#include <unistd.h>
 
 struct attaching {
 	const struct plugin_call *c;
@@ -141,6 +142,12 @@ static void host_name(const struct plugin_call *c, char ret[static IFNAMSIZ])
 		snprintf(ret, IFNAMSIZ, "veth%08x", (unsigned)random_u64());
 }
 
+// A kernel without IPv6 refuses the attribute.
+static bool has_ipv6(void)
+{
+	return access("/proc/sys/net/ipv6", F_OK) == 0;
+}
+
 static fallible make_link(struct attaching *a, struct veth *v)
 {
 	host_name(a->c, a->host_name);
@@ -156,7 +163,7 @@ static fallible make_link(struct attaching *a, struct veth *v)
 	struct bridge_port port = {.alias = a->c->owner,
 	                           .hairpin = a->o->hairpin,
 	                           .isolated = a->o->isolated,
-	                           .no_link_local = true};
+	                           .no_link_local = has_ipv6()};
 	auto_request struct netlink_request r = NETLINK_REQUEST;
 	link_add_veth(&r, v);
 	link_set_port(&r, a->host_name, &port);
@@ -171,12 +178,13 @@ static fallible make_link(struct attaching *a, struct veth *v)
 static fallible set_container_sysctls(const struct attaching *a)
 {
 	const char *ifname = a->c->ifname;
-	TRY(sysctl_set("1", "ipv4/conf/%s/arp_notify", ifname));
+	// Neighbours learn the address at once; not worth failing for where /proc/sys is read-only.
+	error_free(sysctl_set("1", "ipv4/conf/%s/arp_notify", ifname));
 	if (!a->has_ipv6)
 		return NULL;
+	error_free(sysctl_set("1", "ipv6/conf/%s/keep_addr_on_down", ifname));
 	TRY(sysctl_set("0", "ipv6/conf/lo/disable_ipv6"));
-	TRY(sysctl_set("0", "ipv6/conf/%s/disable_ipv6", ifname));
-	return sysctl_set("1", "ipv6/conf/%s/keep_addr_on_down", ifname);
+	return sysctl_set("0", "ipv6/conf/%s/disable_ipv6", ifname);
 }
 
 static fallible enter_container(const struct attaching *a, struct netlink *ret)
@@ -257,7 +265,7 @@ static fallible allow_traffic(const struct attaching *a)
 	if (made) // once for a network is enough
 		TRY(nft_forward_foreign(&n, &foreign));
 	for (size_t i = 0; i < foreign.n; i++)
-		plugin_warn(a->c, "the policy of %s is drop: it must accept bridge %s itself",
+		plugin_warn(a->c, "%s drops what it isn't told to accept: tell it bridge %s",
 		            foreign.items[i], a->o->bridge);
 	return NULL;
 }

@@ -167,6 +167,21 @@ static fallible parse_master(const struct plugin_call *c, struct bridge_options 
 	return e;
 }
 
+// A smaller MTU on the way out (a tunnel, a cloud) is the containers' as well: larger packets would
+// vanish where the answer that says so is filtered. A larger one is nobody's business here.
+static uint32_t uplink_mtu(void)
+{
+	enum { USUAL = 1500, SMALLEST = 1280 };
+	static const struct network_address anywhere = {AF_INET, {192, 0, 2, 1}};
+	auto_netlink struct netlink n = NETLINK_CLOSED;
+	uint32_t mtu = 0;
+	struct error *e = netlink_open(NETLINK_ROUTE, &n);
+	if (!e)
+		e = link_route_mtu(&n, &anywhere, &mtu);
+	error_free(e); // no way out, no limit
+	return mtu >= SMALLEST && mtu < USUAL ? mtu : 0;
+}
+
 static void base_options(const struct plugin_call *c, struct bridge_options *o)
 {
 	*o = (struct bridge_options){.gateway = true,
@@ -183,6 +198,7 @@ static fallible parse(const struct plugin_call *c, struct nat *n)
 	TRY(make_ipam(c, n));
 	TRY(parse_dns(c, &n->dns));
 	TRY(parse_master(c, &n->bridge));
+	n->bridge.mtu = uplink_mtu();
 	return bridge_parse_mac(c, &n->bridge);
 }
 

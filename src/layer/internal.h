@@ -133,4 +133,5 @@ fallible count_bytes(struct unpack *u, uint64_t size);
 // whiteout.c
 fallible whiteout(struct unpack *u, struct dir *d, const char *name);
 fallible opaque(struct unpack *u, struct dir *d);
+fallible dir_is_empty(int dirfd, bool *ret);
 fallible hide_lower_root(struct unpack *u); // at the end, if the root is opaque

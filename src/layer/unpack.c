@@ -252,9 +252,12 @@ static fallible begin_root(struct unpack *u)
 {
 	struct timespec mtime = {0};
 	auto_dir_pin struct dir *root = NULL;
-	TRY(dirs_open(u, "", &root)); // native: remembers its time
+	bool is_empty = true;
 	if (u->r->native)
-		return NULL;
+		TRY(dir_is_empty(u->r->new_dirfd, &is_empty));
+	TRY(dirs_open(u, "", &root)); // native: remembers its time
+	if (!is_empty)
+		return NULL; // a copy of what is below
 	if (u->r->lower_dirfd >= 0) {
 		auto_fd int lower = -1;
 		TRY(lower_open(u, "", O_RDONLY | O_DIRECTORY, &lower));

@@ -78,6 +78,14 @@ static fallible list_names(int dirfd, struct strings *ret)
 	}
 }
 
+fallible dir_is_empty(int dirfd, bool *ret)
+{
+	auto_strings struct strings names = {0};
+	TRY(list_names(dirfd, &names));
+	*ret = !names.n;
+	return NULL;
+}
+
 static fallible prune_in(struct unpack *u, const char *path, struct strings *todo)
 {
 	auto_dir_pin struct dir *d = NULL;

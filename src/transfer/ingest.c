@@ -91,8 +91,7 @@ static fallible check_name(const struct ingest_file *f)
 	static const char prefix[] = "blobs/sha256/";
 	if (!text_starts(f->path, prefix) || !strcmp(f->path + strlen(prefix), f->digest + 7))
 		return NULL;
-	return error_new(ERROR_CORRUPT, "blob %.100s: the digest of its bytes is %s", f->path,
-	                 f->digest);
+	return error_new(ERROR_CORRUPT, "the digest of its bytes is %s", f->digest);
 }
 
 static fallible ingest_entry(struct ingest *in, struct layer_stream *stream, struct tar_reader *tar,

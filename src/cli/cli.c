@@ -61,9 +61,9 @@ int cli_main(int argc, char **argv)
 	// What was printed before the error still has to arrive, and may be what fails.
 	auto_error struct error *late = output_finish();
 	if (e)
-		report_error(&in, e);
+		report_failure(&in, e);
 	if (late)
-		report_error(&in, late);
+		report_failure(&in, late);
 	int status = e ? report_status(&in, e) : late ? report_status(&in, late) : in.status;
 	invocation_done(&in);
 	return status;

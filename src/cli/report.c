@@ -18,7 +18,7 @@ int report_status(const struct invocation *in, const struct error *e)
 	return statuses[e->code];
 }
 
-void report_error(const struct invocation *in, const struct error *e)
+void report_failure(const struct invocation *in, const struct error *e)
 {
 	auto_str struct str text = STR_LIMIT(OUTPUT_LIMIT);
 	if (!in->ctr || in->intention != NO_SUCH_TOPIC) // ctr says this one without its name

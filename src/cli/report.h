@@ -7,7 +7,7 @@
 
 // "ctr: MESSAGE" or "coracle: MESSAGE", then "hint: …" if there is one. One line each, whatever
 // foreign text the message quotes.
-void report_error(const struct invocation *in, const struct error *e);
+void report_failure(const struct invocation *in, const struct error *e);
 // As ctr 1 for every error; as coracle 125 the engine failed, 126 the program of the container is
 // not executable, 127 it is not there, 2 the command line is wrong.
 int report_status(const struct invocation *in, const struct error *e);

@@ -140,10 +140,10 @@ class Rooms(unittest.TestCase):
         self.assertEqual(self.run_tool(folder),
                          (2, f"rooms: {folder}: not a build folder (no build.ninja)\n"))
 
-    def object(self, code, *flags):
-        """Compiles `code` as tar/pax.c's object, where Meson would put it."""
+    def object(self, code, *flags, room="tar"):
+        """Compiles `code` as pax.c's object of a room, where Meson would put it."""
         build = self.top / "build"
-        folder = build / "src/tar/libtar.a.p"
+        folder = build / f"src/{room}/lib{room}.a.p"
         folder.mkdir(parents=True, exist_ok=True)
         (build / "build.ninja").touch()
         subprocess.run(["gcc", "-c", "-O2", *flags, "-x", "c", "-", "-o", folder / "pax.c.o"],
@@ -160,6 +160,13 @@ class Rooms(unittest.TestCase):
                 self.assertIn("1 objects of the pure rooms", output)
                 self.finds("tar: is pure, but pax.c needs getenv()",
                            args=[self.object(forbidden, *flags)])
+
+    def test_two_rooms_define_one_name(self):
+        code = "int report_error(void) { return 0; }\n"
+        self.object(code)
+        self.assertEqual(self.run_tool(self.top / "build")[0], 0)
+        self.finds("store: defines report_error(), and so does tar",
+                   args=[self.object(code, room="store")])
 
 
 if __name__ == "__main__":

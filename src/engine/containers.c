@@ -159,7 +159,7 @@ static fallible with_hint(struct error *e)
 
 fallible engine_container_info(struct engine *e, const char *id, struct engine_containers **ret)
 {
-	defer(life_done) struct life life = {0};
+	defer(life_forget) struct life life = {0};
 	TRY(with_hint(life_read(e, e->ns, id, &life)));
 	if (!life.container)
 		return error_new(ERROR_NOT_FOUND, "container \"%s\" in namespace \"%s\": not found",
@@ -199,7 +199,7 @@ static fallible remove_kept(struct engine *e, const struct store_container *c, b
 static fallible remove_claimed(struct engine *e, const char *id, bool keep_snapshot, bool force,
                                struct store_claim *claim)
 {
-	defer(life_done) struct life life = {0};
+	defer(life_forget) struct life life = {0};
 	struct error *error = with_hint(life_read(e, e->ns, id, &life));
 	if (!error && life.owner == LIFE_STARTING)
 		error = error_new(ERROR_BUSY, "container \"%s\" is being started or cleaned", id);
@@ -228,7 +228,7 @@ fallible engine_container_remove(struct engine *e, const char *id, bool keep_sna
 	struct store *store;
 	TRY(engine_store(e, &store));
 	TRY(store_check_id(id));
-	defer(life_done) struct life life = {0};
+	defer(life_forget) struct life life = {0};
 	TRY(with_hint(life_read(e, e->ns, id, &life)));
 	struct store_claim *claim;
 	TRY(store_claim(store, e->ns, id, STORE_CLAIM_WAIT, &claim));
@@ -252,7 +252,7 @@ static const char *stop_signal(const struct store_container *c)
 
 fallible engine_task_kill(struct engine *e, const char *id, const char *signal, bool all)
 {
-	defer(life_done) struct life life = {0};
+	defer(life_forget) struct life life = {0};
 	TRY(with_hint(life_read(e, e->ns, id, &life)));
 	int number;
 	TRY(oci_signal_parse(signal ? signal : stop_signal(life.container), &number));

@@ -48,7 +48,7 @@ static void collect_life(struct collection *c, const struct store_task *seen)
 		error_free(error);
 		return;
 	}
-	defer(life_done) struct life life = {0};
+	defer(life_forget) struct life life = {0};
 	error = life_read(e, seen->ns, seen->id, &life);
 	bool dead = !error && life.task && life.owner == LIFE_DEAD;
 	if (error_is(error, ERROR_NOT_FOUND))

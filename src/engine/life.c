@@ -15,7 +15,7 @@ char *life_cgroup(struct engine *e, const char *ns, const char *id, uint64_t ins
 	return alloc_printf("coracle/%s/%s/%s.%s", store_id(e->store), ns, id, text);
 }
 
-void life_done(struct life *life)
+void life_forget(struct life *life)
 {
 	store_container_free(life->container);
 	store_task_free(life->task);
@@ -59,7 +59,7 @@ fallible life_read(struct engine *e, const char *ns, const char *id, struct life
 	if (error_is(error, ERROR_NOT_FOUND) && life.task)
 		error_drop(&error); // and a crash may leave a task without its container
 	if (error) {
-		life_done(&life);
+		life_forget(&life);
 		return error;
 	}
 	life.owner = find_owner(e, life.task);
@@ -164,7 +164,7 @@ fallible life_claim(struct engine *e, const char *id, struct store_claim **ret)
 	for (;;) {
 		struct store_claim *claim;
 		TRY(store_claim(store, e->ns, id, STORE_CLAIM_WAIT, &claim));
-		defer(life_done) struct life life = {0};
+		defer(life_forget) struct life life = {0};
 		struct error *error = life_read(e, e->ns, id, &life);
 		if (error_is(error, ERROR_NOT_FOUND)) {
 			error_drop(&error); // the ID is free
@@ -222,7 +222,7 @@ fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool r
 {
 	struct store_claim *claim;
 	TRY(store_claim(e->store, e->ns, id, STORE_CLAIM_WAIT, &claim));
-	defer(life_done) struct life life = {0};
+	defer(life_forget) struct life life = {0};
 	struct error *error = life_read(e, e->ns, id, &life);
 	if (error_is(error, ERROR_NOT_FOUND) || (!error && !life.task)) {
 		error_drop(&error); // somebody has removed it

@@ -20,7 +20,7 @@ struct life {
 };
 // Reads both rows and asks who lives. NOT_FOUND if there is neither.
 fallible life_read(struct engine *e, const char *ns, const char *id, struct life *ret);
-void life_done(struct life *life);
+void life_forget(struct life *life);
 
 // "/coracle/<store>/<ns>/<id>.<instance>" without the first slash, the caller's.
 char *life_cgroup(struct engine *e, const char *ns, const char *id, uint64_t instance);

@@ -504,6 +504,7 @@ static fallible undo(struct run *run)
 
 static fallible start(struct run *run)
 {
+	TRY(oci_spec_check(run->spec));
 	name_everything(run);
 	auto_json struct json *document = oci_spec_to_json(run->spec);
 	run->spec_text = json_to_text(document, 0, JSON_PLAIN);

@@ -282,3 +282,25 @@ fallible runtime_remove_state(int state_dirfd)
 	}
 	return NULL;
 }
+
+fallible runtime_state(struct runtime_task *task, struct runtime_state *ret)
+{
+	static const enum runtime_status statuses[] = {
+		[SHIM_CREATED] = RUNTIME_CREATED,
+		[SHIM_RUNNING] = RUNTIME_RUNNING,
+		[SHIM_STOPPED] = RUNTIME_STOPPED,
+	};
+	struct shim_message is;
+	TRY(ask(task, SHIM_STATE, 0, SHIM_IS, &is));
+	if (is.state > SHIM_STOPPED)
+		return error_new(ERROR_UNSUPPORTED,
+		                 "container %s: its monitor is of another version", task->name);
+	task->pid = is.pid;
+	*ret = (struct runtime_state){
+		.status = statuses[is.state],
+		.pid = is.state == SHIM_STOPPED ? 0 : is.pid,
+		.instance = is.instance,
+		.exit_code = is.value,
+	};
+	return NULL;
+}

@@ -134,8 +134,8 @@ fallible command_tasks_list(struct invocation *in)
 
 static void status_text(struct str *out, const struct engine_container *c)
 {
-	if (!c->status)
-		str_add(out, "created");
+	if (!c->status) // not started yet, or its task was removed at its end
+		str_add(out, "no task");
 	else if (text_equal(c->status, "STOPPED"))
 		str_printf(out, "exited (%d)", c->exit_code);
 	else

@@ -98,9 +98,12 @@ void progress_step(struct progress *p, const struct engine_progress *e, int64_t 
 {
 	if (p->begun_ns == 0)
 		p->begun_ns = now_ns;
-	if (p->item_ns == 0 || p->item_i != e->item_i) {
+	const char *item = e->item ? e->item : "";
+	if (p->item_ns == 0 || p->item_i != e->item_i ||
+	    strncmp(p->item, item, sizeof(p->item) - 1) != 0) {
 		p->item_ns = now_ns;
 		p->item_i = e->item_i;
+		snprintf(p->item, sizeof(p->item), "%s", item);
 		p->told = false;
 	}
 	bool finished = e->finished || (e->total_bytes > 0 && e->done_bytes >= e->total_bytes);

@@ -14,7 +14,8 @@ struct progress {
 	int64_t drawn_ns; // when the bar was last drawn
 	int64_t item_ns;  // when this item began
 	size_t item_i;
-	bool told; // that this item is done
+	char item[96]; // its name, cut
+	bool told;     // that this item is done
 };
 
 void progress_update(struct progress *p, const struct engine_progress *e);

@@ -70,6 +70,8 @@ static void steps(void **state)
 		{false, 2500, {"a", 0, 2, 100, 0, false}, ""},
 		{false, 2600, {"a", 0, 2, 200, 0, true}, "a: done, 200.0 B in 1.6 s\n"},
 		{false, 2700, {"b", 1, 2, 400, 400, false}, "b: done, 400.0 B in 0.0 s\n"},
+		{false, 2800, {"c", 1, 2, 0, 400, false}, ""}, // the next phase counts from there
+		{false, 2900, {"c", 1, 2, 400, 400, false}, "c: done, 400.0 B in 0.1 s\n"},
 	};
 	struct progress p = {.bar = true};
 	for (size_t i = 0; i < N(cases); i++) {

@@ -136,13 +136,31 @@ static void deep_trees_go(void **state)
 	assert_ok(tree_remove(scratch, "deep")); // not there: no error
 }
 
+static void hard_links_count_once(void **state)
+{
+	(void)state;
+	auto_fd int dir = -1;
+	assert_ok(path_make_dir_at(scratch, "links", 0755, &dir));
+	for (int i = 0; i < 200; i++) {
+		char name[16], second[16];
+		snprintf(name, sizeof(name), "a%d", i);
+		snprintf(second, sizeof(second), "b%d", i);
+		assert_ok(publish_bytes(dir, name, "x", 1, 0644, 0));
+		assert_int_equal(linkat(dir, name, dir, second, 0), 0);
+	}
+	uint64_t bytes, inodes;
+	assert_ok(tree_usage(dir, &bytes, &inodes));
+	assert_int_equal(inodes, 201);
+	assert_ok(tree_remove(scratch, "links"));
+}
+
 static int remove_around_a_mount(void)
 {
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return 77;
 	if (mkdirat(scratch, "m", 0755) || mkdirat(scratch, "m/a", 0755) ||
-	    mkdirat(scratch, "m/a/mnt", 0755) || mkdirat(scratch, "m/b", 0755) || chdir(scratch_path) ||
-	    mount("t", "m/a/mnt", "tmpfs", 0, NULL))
+	    mkdirat(scratch, "m/a/mnt", 0755) || mkdirat(scratch, "m/b", 0755) ||
+	    chdir(scratch_path) || mount("t", "m/a/mnt", "tmpfs", 0, NULL))
 		return 77;
 	if (mkdirat(scratch, "m/a/mnt/data", 0755))
 		return 1;
@@ -219,6 +237,7 @@ int main(void)
 		cmocka_unit_test(paths_stay_inside),
 		cmocka_unit_test(folders_are_tightened),
 		cmocka_unit_test(deep_trees_go),
+		cmocka_unit_test(hard_links_count_once),
 		cmocka_unit_test(mounts_are_not_crossed),
 		cmocka_unit_test(locks),
 		cmocka_unit_test(processes),

@@ -173,9 +173,7 @@ struct usage {
 	struct usage_level *levels;
 	size_t n, capacity;
 	uint64_t bytes, inodes;
-	struct {
-		ino_t ino;
-	} * links; // files with several names, sorted by being few
+	ino_t *links; // inodes of files with several names: a hash table, 0 is free
 	size_t n_links, links_capacity;
 };
 
@@ -187,15 +185,34 @@ static void usage_done(struct usage *u)
 	free(u->links);
 }
 
+static ino_t *link_slot(const struct usage *u, ino_t ino)
+{
+	size_t mask = u->links_capacity - 1;
+	size_t at = (size_t)(ino * 0x9e3779b97f4a7c15u >> 32) & mask;
+	while (u->links[at] && u->links[at] != ino)
+		at = (at + 1) & mask;
+	return &u->links[at];
+}
+
 static bool counted_before(struct usage *u, const struct stat *st)
 {
 	if (st->st_nlink < 2 || S_ISDIR(st->st_mode))
 		return false;
-	for (size_t i = 0; i < u->n_links; i++)
-		if (u->links[i].ino == st->st_ino)
-			return true;
-	alloc_grow(&u->links, &u->links_capacity, u->n_links, sizeof(*u->links));
-	u->links[u->n_links++].ino = st->st_ino;
+	if (u->n_links * 2 >= u->links_capacity) {
+		ino_t *old = u->links;
+		size_t n_old = u->links_capacity;
+		u->links_capacity = n_old ? n_old * 2 : 64;
+		u->links = alloc_array(u->links_capacity, sizeof(*u->links));
+		for (size_t i = 0; i < n_old; i++)
+			if (old[i])
+				*link_slot(u, old[i]) = old[i];
+		free(old);
+	}
+	ino_t *slot = link_slot(u, st->st_ino);
+	if (*slot)
+		return true;
+	*slot = st->st_ino;
+	u->n_links++;
 	return false;
 }
 

@@ -372,21 +372,28 @@ static fallible migrate(void *arg)
 	return run_script(d, sql);
 }
 
+// SQLite would make it readable for everybody; -wal and -shm get the mode of the file. Only while
+// SQLite hasn't opened it: closing our descriptor would drop its locks (fcntl(2)).
+static fallible make_file(const struct database *d, int dirfd)
+{
+	const char *file = d->schema->file;
+	auto_fd int fd =
+		openat(dirfd, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (fd < 0)
+		FAIL_ERRNO("create %s", file);
+	return d->schema->kept ? path_sync_dir(dirfd, file) : NULL;
+}
+
 static fallible make_or_migrate(struct database *d, const char *path, int dirfd, int lockfd)
 {
 	TRY(lock_take(lockfd, LOCK_EXCLUSIVE));
-	// SQLite would make it readable for everybody; -wal and -shm get the mode of the file.
-	auto_fd int fd = openat(dirfd, d->schema->file,
-	                        O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (fd < 0)
-		FAIL_ERRNO("create %s", d->schema->file);
-	TRY(fd_close(&fd)); // before SQLite takes its locks: closing would drop them
-	if (!d->handle)
+	if (!d->handle) {
+		TRY(make_file(d, dirfd));
 		TRY(connect(d, path));
+	}
 	bool is_wal;
 	TRY(database_has(d, "PRAGMA journal_mode = WAL", NO_VALUES, &is_wal));
-	TRY(database_transaction(d, TRANSACTION_DURABLE, migrate, d));
-	return d->schema->kept ? path_sync_dir(dirfd, d->schema->file) : NULL;
+	return database_transaction(d, TRANSACTION_DURABLE, migrate, d);
 }
 
 fallible database_open(const struct schema *schema, const char *directory, int dirfd,

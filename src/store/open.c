@@ -88,6 +88,27 @@ static fallible check_owner(const char *path, int fd, unsigned mode)
 	return NULL;
 }
 
+// What was made on the way to a folder is durable by an fsync of what holds it.
+static fallible sync_upwards(int dirfd)
+{
+	auto_fd int at = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
+	struct stat here, above;
+	if (at < 0 || fstat(at, &here) < 0)
+		FAIL_ERRNO("stat");
+	for (;; here = above) {
+		int up = openat(at, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (up < 0)
+			FAIL_ERRNO("open ..");
+		close(at);
+		at = up;
+		if (fstat(at, &above) < 0)
+			FAIL_ERRNO("stat");
+		if (above.st_dev != here.st_dev || above.st_ino == here.st_ino)
+			return NULL; // another file system: it has its own, older order
+		TRY(path_sync_dir(at, ".."));
+	}
+}
+
 static fallible open_top(const char *path, unsigned mode, char **ret_path, int *ret_fd)
 {
 	auto_free char *copy = alloc_string(path);
@@ -99,6 +120,7 @@ static fallible open_top(const char *path, unsigned mode, char **ret_path, int *
 	if (*copy != '/' || error_is(e, ERROR_NOT_FOUND)) {
 		error_drop(&e); // then it is made; or it is not absolute, which that says too
 		TRY(path_make_dirs(copy, mode, &fd));
+		TRY_AS(sync_upwards(fd), "%s", copy);
 	}
 	if (e)
 		return take(&e);

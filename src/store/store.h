@@ -215,7 +215,7 @@ fallible store_find_snapshot(struct store *s, const char *ns, const char *snapsh
 fallible store_list_snapshots(struct store *s, const char *ns, const char *snapshotter,
                               struct store_snapshots **ret);
 // The folders' numbers of `key` and all below it, top first; at most STORE_LAYERS_LIMIT + 1
-// (LIMIT). *ret_numbers is the caller's. NOT_FOUND; CORRUPT if a parent is missing.
+// (LIMIT). *ret_numbers is the caller's. NOT_FOUND.
 fallible store_snapshot_chain(struct store *s, const char *ns, const char *snapshotter,
                               const char *key, uint64_t **ret_numbers, size_t *ret_n);
 // Opens snapshots/<snapshotter>/<number>. CORRUPT if it isn't there.

@@ -8,11 +8,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-static const char *const applets[] = {"sh",    "true", "false",     "cat",      "ls",    "sleep",
-                                      "id",    "yes",  "head",      "echo",     "mknod", "mount",
-                                      "grep",  "pwd",  "stat",      "hostname", "wc",    "readlink",
-                                      "chmod", "dd",   "env",       "ip",       "touch", "mkdir",
-                                      "kill",  "ps",   "setuidgid", "test",     "tr",    "ln"};
+static const char *const applets[] = {
+	"sh",    "true",  "false", "cat",   "ls",   "sleep",    "id", "yes",      "head",  "echo",
+	"mknod", "mount", "grep",  "pwd",   "stat", "hostname", "wc", "readlink", "chmod", "dd",
+	"env",   "ip",    "touch", "mkdir", "kill", "ps",       "su", "test",     "tr",    "ln"};
 
 static bool copy_file(const char *from, int dirfd, const char *to)
 {
@@ -53,6 +52,7 @@ static bool fill(int root)
 	}
 	write_text(root, "etc/passwd",
 	           "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n");
+	write_text(root, "etc/group", "root:x:0:\nuser:x:1000:\n");
 	return true;
 }
 

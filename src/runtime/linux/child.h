@@ -12,7 +12,8 @@ struct child_source { // a mount that covers many places: attached once, cloned 
 struct child {
 	struct plan *plan;
 	int root; // root of the container's mounts; the only thing that paths are resolved in
-	int dev;  // /dev, ours or the image's; -1
+	int dev;  // /dev; -1
+	bool dev_is_ours;
 	struct child_source empty_dir, empty_file;
 	const char *program; // the candidate that will be executed
 	int index;           // what the step was at

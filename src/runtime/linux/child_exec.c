@@ -37,7 +37,7 @@ int child_cwd(struct child *c)
 struct passwd_line { // a line of /etc/passwd, a byte at a time
 	uint64_t uid;
 	unsigned field;
-	bool is_bad;
+	bool has_uid, is_bad;
 	size_t n_home;
 };
 
@@ -45,7 +45,7 @@ struct passwd_line { // a line of /etc/passwd, a byte at a time
 static bool take_byte(struct passwd_line *l, char byte, uid_t wanted, char *home, size_t size)
 {
 	if (byte == '\n') {
-		bool found = l->field >= 5 && !l->is_bad && l->uid == wanted;
+		bool found = l->field >= 5 && l->has_uid && !l->is_bad && l->uid == wanted;
 		if (found)
 			home[l->n_home] = 0;
 		else
@@ -58,6 +58,7 @@ static bool take_byte(struct passwd_line *l, char byte, uid_t wanted, char *home
 	}
 	if (l->field == 2) {
 		l->is_bad |= byte < '0' || byte > '9' || l->uid > UINT32_MAX;
+		l->has_uid = true;
 		l->uid = l->uid * 10 + (uint64_t)(byte - '0');
 	} else if (l->field == 5) {
 		if (l->n_home + 1 < size)

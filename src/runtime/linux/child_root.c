@@ -25,15 +25,19 @@ int child_attach_root(struct child *c)
 
 // ---- Mounts -------------------------------------------------------------------------------------
 
-static int check_target(const struct plan_mount *m, int target)
+static int check_target(struct child *c, const struct plan_mount *m, int target)
 {
+	static const char words[] = "it cannot be mounted because it is inside /proc";
 	struct statfs fs;
 	if (m->in_proc)
 		return 0;
 	if (fstatfs(target, &fs) < 0)
 		return errno;
 	// A link in the image can lead there, whatever the path looks like (CVE-2019-16884).
-	return fs.f_type == PROC_SUPER_MAGIC ? EPERM : 0;
+	if (fs.f_type != PROC_SUPER_MAGIC)
+		return 0;
+	memcpy(c->text, words, sizeof words);
+	return EPERM;
 }
 
 static int mount_one(struct child *c, struct plan_mount *m)
@@ -49,11 +53,13 @@ static int mount_one(struct child *c, struct plan_mount *m)
 	auto_fd int target = -1;
 	int sys = child_make_target(c->root, m->target, m->is_file, m->is_strict, &target);
 	if (!sys)
-		sys = check_target(m, target);
+		sys = check_target(c, m, target);
 	if (!sys)
 		sys = mount_attach(m->source, target);
-	if (!sys && m->is_dev)
+	if (!sys && m->is_dev) {
 		c->dev = m->source;
+		c->dev_is_ours = true;
+	}
 	return sys;
 }
 
@@ -93,10 +99,10 @@ static int make_device(struct child *c, const struct plan_device *d)
 		int sys = errno;
 		if (sys != EEXIST || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return sys;
-		// An image's own, or something bound there by the user.
 		bool is_same =
 			(st.st_mode & S_IFMT) == (d->mode & S_IFMT) && st.st_rdev == d->number;
-		return is_same || dirfd == c->dev ? 0 : sys;
+		// In our own /dev it can only be what the user has mounted there.
+		return is_same || (c->dev_is_ours && dirfd == c->dev) ? 0 : sys;
 	}
 	if ((d->uid || d->gid) && fchownat(dirfd, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno;

@@ -45,9 +45,6 @@ static struct error *mount_error(const struct plan *plan, const struct shim_repo
 	if (m->is_strict && (r->sys == ELOOP || r->sys == ENOTDIR))
 		return error_new(ERROR_INVALID, "\"%s\" must be mounted on an ordinary directory",
 		                 m->target);
-	if (r->sys == EPERM && !m->in_proc && !r->text[0] && !m->type)
-		return error_new(ERROR_INVALID,
-		                 "\"%s\" cannot be mounted because it is inside /proc", m->target);
 	struct error *e = error_new(ERROR_SYSTEM, "error mounting \"%s\" to rootfs at \"%s\": %s",
 	                            m->name   ? m->name
 	                            : m->type ? m->type

@@ -110,8 +110,8 @@ static fallible hear(struct runtime_task *task, int timeout_ms, struct shim_mess
 	return NULL;
 }
 
-static fallible ask(struct runtime_task *task, enum shim_kind question, int value,
-                    enum shim_kind answer, struct shim_message *ret)
+fallible task_ask(struct runtime_task *task, enum shim_kind question, int value,
+                  enum shim_kind answer, struct shim_message *ret)
 {
 	TRY(task_tell(task, question, value, -1));
 	for (;;) {
@@ -154,7 +154,7 @@ fallible runtime_signal(struct runtime_task *task, int signal)
 		sys = pidfd_signal(task->pidfd, signal);
 	} else if (!task->has_ended) {
 		struct shim_message answer;
-		TRY(ask(task, SHIM_SIGNAL, signal, SHIM_DONE, &answer));
+		TRY(task_ask(task, SHIM_SIGNAL, signal, SHIM_DONE, &answer));
 		sys = answer.value;
 	}
 	if (sys == ESRCH)

@@ -29,5 +29,8 @@ struct runtime_task *task_new(void) __attribute__((returns_nonnull));
 void task_free(struct runtime_task *task); // closes and forgets; cleans nothing
 // Sends a message, with a descriptor unless `fd` is -1. NOT_FOUND: the monitor is gone.
 fallible task_tell(struct runtime_task *task, enum shim_kind kind, int value, int fd);
+// Asks, and waits for the answer. BUSY: a stopped monitor.
+fallible task_ask(struct runtime_task *task, enum shim_kind question, int value,
+                  enum shim_kind answer, struct shim_message *ret);
 // Waits for init's next report. *ret_over: the pipe was closed, by exec or by init's death.
 fallible task_read_report(struct runtime_task *task, struct shim_report *ret, bool *ret_over);

@@ -79,7 +79,7 @@ struct runtime_request {
 	// is kept. With process.terminal: UNSUPPORTED for now.
 	int stdio[3];
 
-	const char *shim_program;               // path of coracle-shim
+	const char *shim_program;               // path of coracle-shim; coracle-init lies beside it
 	const char *const *cleaner;             // argv; [0] is a path. NULL: nothing is executed
 	const char *const *cleaner_environment; // NULL: empty
 	bool no_pivot;                          // for roots on a ramfs

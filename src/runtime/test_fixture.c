@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/test_fixture.h"
+#include "kernel/cgroup.h"
 #include "sys/sys.h"
 #include <fcntl.h>
 #include <sched.h>
@@ -78,8 +79,25 @@ bool fixture_make(struct fixture *f, const char *shim)
 	return false;
 }
 
+// What a failed test left.
+static void collect(void)
+{
+	auto_cgroups struct cgroups *cgroups = NULL;
+	auto_strings struct strings left = {0};
+	auto_free char *prefix = alloc_printf("coracle/test-runtime-%d", (int)getpid());
+	struct error *e = cgroups_open(&cgroups);
+	if (!e)
+		e = cgroups_list(cgroups, prefix, 1, &left);
+	for (size_t i = 0; !e && i < left.n; i++)
+		e = runtime_reap(-1, left.items[i], 10000);
+	if (e)
+		printf("left over: %s\n", e->message);
+	error_free(e);
+}
+
 void fixture_done(struct fixture *f)
 {
+	collect();
 	if (f->dirfd >= 0)
 		close(f->dirfd);
 	if (f->lower >= 0)
@@ -167,7 +185,7 @@ static int make_dir(int dirfd, const char *name, const char *kind)
 void life_make(struct fixture *f, struct life *l, const char *const *argv)
 {
 	*l = (struct life){.spec = fixture_spec(argv)};
-	snprintf(l->name, sizeof l->name, "c%u", f->count++);
+	l->name = alloc_printf("c%u", f->count++);
 	l->upper = make_dir(f->dirfd, l->name, "upper");
 	l->work = make_dir(f->dirfd, l->name, "work");
 	l->state = make_dir(f->dirfd, l->name, "state");
@@ -207,6 +225,7 @@ void life_done(struct fixture *f, struct life *l)
 	}
 	oci_spec_free(l->spec);
 	free(l->cgroup);
+	free(l->name);
 }
 
 void life_run(struct life *l, struct outcome *ret)

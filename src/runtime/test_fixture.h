@@ -18,7 +18,7 @@ void fixture_done(struct fixture *f);
 struct life { // what one container needs; names differ for each
 	struct oci_spec *spec;
 	int upper, work, state;
-	char name[32];
+	char *name;
 	char *cgroup;
 	struct runtime_request request;
 };

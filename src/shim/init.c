@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// We are in the container already: its root, its IDs, its limits. No byte of its files was
-// executed.
-#include "shim/init.h"
+// coracle-init, init's last step: shim/protocol.h, SHIM_INIT. We are in the container already: its
+// root, its IDs, its limits. No byte of its files was executed.
 #include "base/defer.h"
 #include "shim/number.h"
 #include "shim/protocol.h"
@@ -70,7 +69,7 @@ static bool parse_fd(const char *text, int *ret)
 	return true;
 }
 
-_Noreturn void init_execute(int argc, char *argv[])
+int main(int argc, char *argv[])
 {
 	int report, filter = -1, sys = 0;
 	uint64_t flags = 0;

@@ -65,8 +65,9 @@ struct shim_message {
 // The last step of init. A process made by clone3 has its maker's executable as /proc/self/exe, and
 // the kernel follows that link for an image whose program (or whose script's interpreter) is called
 // so: our own file would run in the container, which could keep it open and rewrite it once nobody
-// runs it (CVE-2019-5736). So init first becomes coracle-shim, from a read-only clone of its mount
-// that nobody else sees, and that executes the program:
+// runs it (CVE-2019-5736). So init first becomes coracle-init (beside coracle-shim; static always,
+// since nothing else of ours is in the container), from a read-only clone of its mount that nobody
+// else sees, and that executes the program:
 //     coracle-init REPORT FILTER FLAGS CAPABILITIES PROGRAM ARG0…
 // REPORT is the descriptor for a struct shim_report if it fails; FILTER that of a seccomp filter to
 // be loaded with FLAGS (hexadecimal), or "-"; CAPABILITIES "P,E,I,A", hexadecimal masks of what is

@@ -3,7 +3,6 @@
 // Everything is static: a monitor that can't allocate can't fail for lack of memory when the
 // container has eaten it all, and untouched pages cost nothing.
 #include "base/defer.h"
-#include "shim/init.h"
 #include "shim/number.h"
 #include "shim/protocol.h"
 #include <fcntl.h>
@@ -332,8 +331,6 @@ static bool begin(int argc, char *const argv[])
 
 int main(int argc, char *argv[])
 {
-	if (argc > 0 && !strcmp(argv[0], SHIM_INIT))
-		init_execute(argc, argv);
 	if (!begin(argc, argv))
 		return 2;
 	enum { CONTROL, INIT, LISTEN, COPY, PEER = COPY + COPIES, ALL = PEER + PEERS };

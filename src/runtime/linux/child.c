@@ -211,7 +211,7 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-// Becomes coracle-shim, which loads the filter and executes the program: shim/protocol.h,
+// Becomes coracle-init, which loads the filter and executes the program: shim/protocol.h,
 // SHIM_INIT.
 static int step_exec(struct child *c)
 {

@@ -79,7 +79,7 @@ struct plan {
 	size_t n_sysctls;
 
 	const char **init_argv; // of coracle-init; what the spec says begins at SHIM_INIT_ARGUMENTS
-	int init_program;       // coracle-shim, as a read-only clone; -1
+	int init_program;       // coracle-init, as a read-only clone; -1
 	bool transits_capabilities;
 	const char **env; // room for one more at n_env
 	size_t n_env;

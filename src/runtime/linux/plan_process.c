@@ -136,10 +136,14 @@ static const char *capability_argument(const struct plan *plan)
 fallible plan_init_program(const struct runtime_request *request, struct plan *plan)
 {
 	const struct oci_strings *args = &request->spec->process.args;
-	auto_fd int fd = open(request->shim_program, O_RDONLY | O_CLOEXEC);
+	const char *slash = strrchr(request->shim_program, '/');
+	int folder = slash ? (int)(slash - request->shim_program) + 1 : 0;
+	const char *path =
+		arena_printf(plan->arena, "%.*s%s", folder, request->shim_program, SHIM_INIT);
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		FAIL_ERRNO("monitor %s", request->shim_program);
-	TRY_AS(exec_copy(fd, &plan->init_program), "monitor %s", request->shim_program);
+		FAIL_ERRNO("%s", path);
+	TRY_AS(exec_copy(fd, &plan->init_program), "%s", path);
 	if (plan->has_filter && plan->no_new_privs)
 		TRY(filter_in_memory(&plan->filter, &plan->filter_fd));
 	// Root gets its capabilities by being root.

@@ -115,20 +115,3 @@ fallible runtime_reap(int state_dirfd, const char *cgroup, int timeout_ms)
 		TRY_AS(lock_try(lock, LOCK_EXCLUSIVE), "%s", SHIM_LOCK);
 	return cgroup ? reap_group(cgroup, timeout_ms) : NULL;
 }
-
-fallible runtime_state(struct runtime_task *task, struct runtime_state *ret)
-{
-	struct shim_message answer;
-	TRY(task_ask(task, SHIM_STATE, 0, SHIM_IS, &answer));
-	*ret = (struct runtime_state){
-		.status = answer.state == SHIM_CREATED   ? RUNTIME_CREATED
-	                  : answer.state == SHIM_RUNNING ? RUNTIME_RUNNING
-	                                                 : RUNTIME_STOPPED,
-		.pid = answer.pid,
-		.instance = answer.instance,
-		.exit_code = answer.value,
-	};
-	if (!task->is_creator)
-		task->pid = answer.pid;
-	return NULL;
-}

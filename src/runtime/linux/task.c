@@ -162,6 +162,29 @@ fallible runtime_signal(struct runtime_task *task, int signal)
 	return sys ? error_system(sys, "signal %d", signal) : NULL;
 }
 
+fallible runtime_state(struct runtime_task *task, struct runtime_state *ret)
+{
+	static const enum runtime_status statuses[] = {
+		[SHIM_CREATED] = RUNTIME_CREATED,
+		[SHIM_RUNNING] = RUNTIME_RUNNING,
+		[SHIM_STOPPED] = RUNTIME_STOPPED,
+	};
+	struct shim_message is;
+	TRY(task_ask(task, SHIM_STATE, 0, SHIM_IS, &is));
+	if (is.state > SHIM_STOPPED)
+		return error_new(ERROR_UNSUPPORTED,
+		                 "container %s: its monitor is of another version", task->name);
+	if (!task->is_creator)
+		task->pid = is.pid;
+	*ret = (struct runtime_state){
+		.status = statuses[is.state],
+		.pid = is.state == SHIM_STOPPED ? 0 : is.pid,
+		.instance = is.instance,
+		.exit_code = is.value,
+	};
+	return NULL;
+}
+
 static void forward_signals(struct runtime_task *task, int signalfd)
 {
 	struct signalfd_siginfo info;
@@ -280,27 +303,5 @@ fallible runtime_remove_state(int state_dirfd)
 			FAIL_ERRNO("remove %s", name);
 		break; // they are numbered from 0
 	}
-	return NULL;
-}
-
-fallible runtime_state(struct runtime_task *task, struct runtime_state *ret)
-{
-	static const enum runtime_status statuses[] = {
-		[SHIM_CREATED] = RUNTIME_CREATED,
-		[SHIM_RUNNING] = RUNTIME_RUNNING,
-		[SHIM_STOPPED] = RUNTIME_STOPPED,
-	};
-	struct shim_message is;
-	TRY(ask(task, SHIM_STATE, 0, SHIM_IS, &is));
-	if (is.state > SHIM_STOPPED)
-		return error_new(ERROR_UNSUPPORTED,
-		                 "container %s: its monitor is of another version", task->name);
-	task->pid = is.pid;
-	*ret = (struct runtime_state){
-		.status = statuses[is.state],
-		.pid = is.state == SHIM_STOPPED ? 0 : is.pid,
-		.instance = is.instance,
-		.exit_code = is.value,
-	};
 	return NULL;
 }

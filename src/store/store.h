@@ -261,7 +261,7 @@ struct store_new_snapshot {
 	size_t layer; // of this session
 	bool empty;   // nothing but empty folders: spares syncing the whole file system
 	struct store_labels labels;
-	uint64_t size_bytes, n_inodes;
+	uint64_t size_bytes, n_inodes; // of a committed one: tree_usage() of its `fs`
 };
 
 struct store_new_image {

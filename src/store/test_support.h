@@ -186,3 +186,69 @@ static inline fallible put_snapshot(struct store *s, const char *key, const char
 		   });
 	return error_join(e, store_end_session(x));
 }
+
+// Everything that is listed is whole.
+static inline void check_whole(struct store *s)
+{
+	struct database *meta;
+	assert_fine(store_meta(s, &meta));
+	auto_arena struct arena *a = arena_new();
+	auto_rows struct rows r = {0};
+	assert_fine(database_query(meta,
+	                           "SELECT 'content/blobs/sha256/' || substr(digest, 8) FROM blobs "
+	                           "UNION ALL SELECT 'snapshots/' || snapshotter || '/' || number "
+	                           "|| '/fs' FROM snapshots",
+	                           NO_VALUES, &r));
+	for (;;) {
+		bool has;
+		assert_fine(rows_next(&r, &has));
+		if (!has)
+			break;
+		const char *path = rows_text(&r, 0, a);
+		if (faccessat(s->rootfd, path, F_OK, 0) < 0)
+			fail_msg("%s is listed and missing", path);
+	}
+	struct store_images *images;
+	assert_fine(store_list_images(s, "default", &images));
+	for (size_t i = 0; i < images->n; i++) {
+		const struct store_image *image = &images->items[i];
+		assert_int_equal(image->n_manifests, 1);
+		auto_fd int fd = -1;
+		uint64_t size;
+		assert_fine(store_open_blob(s, "default", image->target.digest, &fd, &size));
+		assert_int_equal(size, 5);
+	}
+	store_images_free(images);
+}
+
+static inline void forgive(struct error *e)
+{
+	if (e && e->code != ERROR_NOT_FOUND)
+		fail_msg("%s", e->message);
+	error_free(e);
+}
+
+// Back to nothing: whatever was, the collector can take it.
+static inline void clean_up(struct store *s)
+{
+	forgive(store_remove_image(s, "default", "busybox"));
+	forgive(store_remove_container(s, "default", "web", 7));
+	forgive(store_remove_run(s, "default", "web", 7));
+	struct store_garbage *g;
+	assert_fine(store_gc_run(s, STORE_GC_CHECK, &g));
+	store_garbage_free(g);
+	static const char *const folders[] = {"content/blobs/sha256", "content/ingest",
+	                                      "snapshots/overlayfs", "trash", "uppers"};
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+		auto_strings struct strings left = {0};
+		assert_fine(store_list_at(s->rootfd, folders[i], &left));
+		if (left.n)
+			fail_msg("%s/%s is left", folders[i], left.items[0]);
+	}
+	auto_strings struct strings state = {0};
+	assert_fine(store_list_at(s->statefd, ".", &state));
+	for (size_t i = 0; i < state.n; i++)
+		if (!text_starts(state.items[i], "state.db") &&
+		    strcmp(state.items[i], ".boot") != 0)
+			fail_msg("%s is left in the state", state.items[i]);
+}

@@ -23,15 +23,16 @@ static struct error *call_add(const struct plugin_call *c, void *context)
 }
 
 // Backwards over all of it, the failing one too: it may have made something. Every DEL is tried;
-// what stays has its record.
-static fallible undo_list(struct attachment *a, int store, const struct network_result *result)
+// what stays has its record. `n`: so many plugins from the front.
+static fallible undo_list(struct attachment *a, int store, const struct network_result *result,
+                          size_t n)
 {
 	auto_later struct later later = {0};
 	struct error *e = NULL;
 	a->later = &later;
-	for (size_t i = a->config->n; i--;)
+	for (size_t i = n; i--;)
 		e = error_join(e, del_plugin(a, i, result, false));
-	e = error_join(e, cache_remove(a));
+	e = error_join(e, cache_forget(a));
 	// Now, not later: the caller may try again under the same names.
 	e = error_join(e, later_run(&later, store));
 	a->later = NULL;
@@ -44,49 +45,64 @@ static fallible add_list(struct attachment *a, int store, struct network_result 
 {
 	auto_result struct network_result *result = NULL;
 	struct error *e = NULL;
-	for (size_t i = 0; i < a->config->n && !e; i++)
-		e = attachment_call(a, i, result, "add", call_add, &result);
+	size_t n = 0;
+	while (n < a->config->n && !e)
+		e = attachment_call(a, n++, result, "add", call_add, &result);
+	// EXISTS: IPAM, its first step, has found a lease of this very name, another store's. DEL
+	// goes by the name and would take that one away.
+	if (error_is(e, ERROR_EXISTS))
+		n--;
+	else
+		n = a->config->n;
 	if (!e)
 		e = cache_write(a, result);
 	if (!e) {
 		*ret = take(&result);
 		return NULL;
 	}
-	struct error *undo = undo_list(a, store, result);
+	struct error *undo = undo_list(a, store, result, n);
 	*ret_undone = !undo;
 	return error_join(e, error_prefix(undo, "undo"));
 }
 
-// A lease of this name exists: of another container whose name looks the same ("a-b" + "c", "a" +
-// "b-c"), or of an earlier life of this one, which is over, since the caller holds its name.
-static fallible make_way(const struct attachment *a, int store, bool *ret_again)
+static fallible collect_now(const struct attachment *a, int store, const char *file)
 {
-	auto_strings struct strings files = {0};
 	auto_later struct later later = {0};
-	auto_free char *own = owner_file(a->request->instance, a->ifname);
-	TRY(owner_list(store, &files));
-	for (size_t i = 0; i < files.n; i++) {
-		auto_owner struct owner_record r = {0};
-		if (strcmp(files.items[i], own) == 0)
-			continue;
-		struct error *e = owner_read(store, files.items[i], &r);
-		error_free(e); // of an ADD that has just begun: not what we look for
-		if (!r.id)
-			continue;
-		auto_free char *id = alloc_printf("%s-%s", r.ns, r.id);
-		if (strcmp(id, a->container_id) != 0)
-			continue;
-		if (strcmp(r.ns, a->request->ns) != 0 || strcmp(r.id, a->request->id) != 0)
-			return error_new(ERROR_BUSY,
-			                 "the network name %s is in use by container %s in "
-			                 "namespace %s",
-			                 id, r.id, r.ns);
-		struct network_attachment how = {.netns_fd = -1, .warn = a->request->warn};
-		how.warn_context = a->request->warn_context;
-		TRY(collect(a->paths, a->request->store_id, store, files.items[i], &how, &later));
-		*ret_again = true;
+	struct network_attachment how = {
+		.netns_fd = -1, .warn = a->request->warn, .warn_context = a->request->warn_context};
+	struct error *e = collect(a->paths, a->request->store_id, store, file, &how, &later);
+	return error_join(e, later_run(&later, store));
+}
+
+// The name may be held by an earlier life of this container, which is over, since the caller holds
+// its name: collected. Or by another container whose name looks the same ("a-b" + "c", "a" +
+// "b-c").
+static fallible claim(const struct attachment *a, int store, const char *claim_name,
+                      const char *file)
+{
+	for (int attempt = 0; attempt < 10; attempt++) {
+		auto_free char *holder = NULL;
+		TRY(owner_claim(store, claim_name, file, &holder));
+		if (!holder)
+			return NULL;
+		{
+			auto_owner struct owner_record r = OWNER_RECORD;
+			struct error *e = owner_read(store, holder, &r);
+			bool gone = error_is(e, ERROR_NOT_FOUND) || error_is(e, ERROR_CORRUPT);
+			if (gone)
+				error_drop(&e); // collected below
+			TRY(e);
+			if (!gone && (strcmp(r.ns, a->request->ns) != 0 ||
+			              strcmp(r.id, a->request->id) != 0))
+				return error_new(ERROR_BUSY,
+				                 "the network name %s is in use by container %s in "
+				                 "namespace %s",
+				                 a->container_id, r.id, r.ns);
+		}
+		TRY(collect_now(a, store, holder));
 	}
-	return later_run(&later, store);
+	return error_new(ERROR_BUSY, "the network name %s is claimed again and again",
+	                 a->container_id);
 }
 
 fallible network_add(const struct network_paths *paths, const struct network_config *config,
@@ -105,19 +121,15 @@ fallible network_add(const struct network_paths *paths, const struct network_con
 		return attachment_call(&a, 0, NULL, "add", call_add, &none);
 	auto_fd int store = -1;
 	TRY(paths_open_store(paths, attachment->store_id, true, &store));
+	auto_fd int lock = -1;
 	TRY(owner_write(store, attachment, a.ifname,
-	                attachment->netns_path ? attachment->netns_path : "", a.netns_inode,
-	                config));
-	bool undone = false;
-	struct error *e = add_list(&a, store, ret, &undone);
-	if (error_is(e, ERROR_EXISTS)) {
-		bool again = false;
-		struct error *other = make_way(&a, store, &again);
-		if (other || again) {
-			error_free(e);
-			e = other ? other : add_list(&a, store, ret, &undone);
-		}
-	}
+	                attachment->netns_path ? attachment->netns_path : "", a.netns_inode, config,
+	                &lock));
 	auto_free char *file = owner_file(attachment->instance, a.ifname);
-	return e && undone ? error_join(e, owner_remove(store, file)) : e;
+	auto_free char *claim_name = owner_claim_name(a.container_id, a.ifname);
+	struct error *e = claim(&a, store, claim_name, file);
+	bool undone = e != NULL;
+	if (!e)
+		e = add_list(&a, store, ret, &undone);
+	return e && undone ? error_join(e, owner_remove(store, file, claim_name)) : e;
 }

@@ -48,6 +48,8 @@ fallible del_plugin(const struct attachment *a, size_t i, const struct network_r
 
 // --- cache.c: libcni's record of the result, CACHE_DIR/<network>-<container id>-<interface>
 fallible cache_write(const struct attachment *a, const struct network_result *result);
-// *ret is NULL if there is none or it can't be read.
-fallible cache_read(const struct attachment *a, struct network_result **ret);
+// *ret is NULL if there is none or it can't be read. *ret_foreign: it is of another life or store.
+fallible cache_read(const struct attachment *a, struct network_result **ret, bool *ret_foreign);
 fallible cache_remove(const struct attachment *a);
+// What a failed cache_write() left.
+fallible cache_forget(const struct attachment *a);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 
 enum { CACHE_MAX = 4 << 20 };
+#define OWNER_KEY "coracleOwner"
 
 // The fields inside decide: the name is ambiguous in '-', and cut if it is too long for a file.
 static char *cache_name(const struct attachment *a)
@@ -85,6 +86,7 @@ static fallible make_document(const struct attachment *a, const struct network_r
 		json_set(o, "cniArgs", split_arguments(a->request->cni_args));
 	if (json_size(a->capabilities))
 		json_set(o, "capabilityArgs", json_copy(a->capabilities));
+	json_set_string(o, OWNER_KEY, a->owner); // ours; libcni passes over it
 	struct json *answer;
 	TRY(result_to_json(result, a->config->version, &answer));
 	json_set(o, "result", answer);
@@ -130,12 +132,20 @@ static bool is_for(const struct attachment *a, const struct json *o)
 	       text_equal(json_text(json_member(o, "networkName")), a->config->name);
 }
 
-fallible cache_read(const struct attachment *a, struct network_result **ret)
+// Written by us for another life, or for another store's container of the same name.
+static bool is_foreign(const struct attachment *a, const struct json *o)
+{
+	const char *owner = json_text(json_member(o, OWNER_KEY));
+	return owner && strcmp(owner, a->owner) != 0;
+}
+
+fallible cache_read(const struct attachment *a, struct network_result **ret, bool *ret_foreign)
 {
 	auto_fd int dir = -1;
 	auto_free char *name = cache_name(a), *text = NULL;
 	size_t size;
 	*ret = NULL;
+	*ret_foreign = false;
 	TRY(open_cache(a, &dir));
 	if (dir < 0)
 		return NULL;
@@ -143,22 +153,32 @@ fallible cache_read(const struct attachment *a, struct network_result **ret)
 	auto_json struct json *o = NULL;
 	if (!e)
 		e = json_parse(text, size, CACHE_MAX, &o);
-	if (!e && is_for(a, o))
+	if (!e)
+		*ret_foreign = !is_for(a, o) || is_foreign(a, o);
+	if (!e && !*ret_foreign)
 		e = result_parse(json_member(o, "result"), a->config->version, ret);
 	error_free(e); // absent or unreadable: DEL works without a result, as libcni does
 	return NULL;
 }
 
-fallible cache_remove(const struct attachment *a)
+static fallible remove_file(const struct attachment *a, const char *name)
 {
 	auto_fd int dir = -1;
-	auto_free char *name = cache_name(a), *temporary = temporary_name(a);
 	TRY(open_cache(a, &dir));
-	if (dir < 0)
-		return NULL;
-	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+	if (dir >= 0 && unlinkat(dir, name, 0) < 0 && errno != ENOENT)
 		FAIL_ERRNO("remove cache %s", name);
-	if (unlinkat(dir, temporary, 0) < 0 && errno != ENOENT)
-		FAIL_ERRNO("remove cache %s", temporary);
 	return NULL;
+}
+
+fallible cache_remove(const struct attachment *a)
+{
+	auto_free char *name = cache_name(a);
+	TRY(cache_forget(a));
+	return remove_file(a, name);
+}
+
+fallible cache_forget(const struct attachment *a)
+{
+	auto_free char *temporary = temporary_name(a);
+	return remove_file(a, temporary);
 }

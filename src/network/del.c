@@ -46,7 +46,7 @@ static fallible del_list(const struct attachment *a, const struct network_result
 fallible collect(const struct network_paths *paths, const char *store_id, int store,
                  const char *file, const struct network_attachment *how, struct later *later)
 {
-	auto_owner struct owner_record r = {0};
+	auto_owner struct owner_record r = OWNER_RECORD;
 	struct error *e = owner_read(store, file, &r);
 	if (error_is(e, ERROR_NOT_FOUND)) {
 		error_drop(&e); // somebody else was faster
@@ -54,7 +54,7 @@ fallible collect(const struct network_paths *paths, const char *store_id, int st
 	}
 	if (error_is(e, ERROR_CORRUPT)) {
 		error_drop(&e); // killed while it wrote this, its first step
-		return owner_remove(store, file);
+		return owner_remove(store, file, NULL);
 	}
 	TRY(e);
 	struct network_attachment request = *how;
@@ -74,10 +74,13 @@ fallible collect(const struct network_paths *paths, const char *store_id, int st
 	if (strcmp(boot, r.boot) == 0) // no namespace outlives a boot
 		TRY(attachment_open_netns(&a, r.netns, r.netns_inode));
 	auto_result struct network_result *previous = NULL;
-	TRY(cache_read(&a, &previous));
+	bool foreign;
+	TRY(cache_read(&a, &previous, &foreign));
 	TRY(del_list(&a, previous));
-	TRY(cache_remove(&a));
+	if (!foreign)
+		TRY(cache_remove(&a));
 	strings_add(&later->records, file);
+	strings_adopt(&later->claims, owner_claim_name(a.container_id, a.ifname));
 	return NULL;
 }
 
@@ -121,7 +124,7 @@ fallible network_check(const struct network_paths *paths,
                        const struct network_attachment *attachment)
 {
 	auto_fd int store = -1;
-	auto_owner struct owner_record r = {0};
+	auto_owner struct owner_record r = OWNER_RECORD;
 	auto_attachment struct attachment a = {.opened_fd = -1};
 	auto_config struct network_config *config = NULL;
 	auto_result struct network_result *previous = NULL;
@@ -143,7 +146,8 @@ fallible network_check(const struct network_paths *paths,
 	TRY(attachment_open_netns(&a, r.netns, r.netns_inode));
 	if (a.netns_fd < 0)
 		return error_new(ERROR_NOT_FOUND, "namespace %s is gone", r.netns);
-	TRY(cache_read(&a, &previous));
+	bool foreign;
+	TRY(cache_read(&a, &previous, &foreign));
 	for (size_t i = 0; i < config->n; i++)
 		TRY(attachment_call(&a, i, previous, "check", call_check, NULL));
 	return NULL;

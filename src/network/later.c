@@ -10,6 +10,7 @@ void later_done(struct later *l)
 {
 	strings_done(&l->links);
 	strings_done(&l->records);
+	strings_done(&l->claims);
 }
 
 // All of them wait for one barrier of the kernel if they go as a group.
@@ -35,7 +36,7 @@ fallible later_run(const struct later *l, int store)
 {
 	struct error *e = delete_links(l);
 	for (size_t i = 0; i < l->records.n && !e; i++)
-		e = owner_remove(store, l->records.items[i]);
+		e = owner_remove(store, l->records.items[i], l->claims.items[i]);
 	return e;
 }
 

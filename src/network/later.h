@@ -6,7 +6,8 @@
 #include "base/text.h"
 
 struct later {
-	struct strings links, records; // records: files in the store's folder
+	struct strings links;
+	struct strings records, claims; // files in the store's folder, claims[i] for records[i]
 };
 void later_done(struct later *l);
 #define auto_later defer(later_done)

@@ -55,6 +55,13 @@ uint64_t name_hash(const char *text, uint64_t seed)
 	return h ^ h >> 32;
 }
 
+void name_key(const char *container_id, const char *ifname, char ret[static 33])
+{
+	uint64_t a = name_hash(container_id, 1), b = name_hash(container_id, 2);
+	snprintf(ret, 33, "%016llx%016llx", (unsigned long long)name_hash(ifname, a),
+	         (unsigned long long)name_hash(ifname, b));
+}
+
 void name_host_link(uint64_t instance, const char *ifname, char ret[static IFNAMSIZ])
 {
 	uint64_t h = strcmp(ifname, "eth0") == 0 ? instance : name_hash(ifname, instance);

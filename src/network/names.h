@@ -17,5 +17,7 @@ bool name_is_store(const char *store_id); // [0-9A-Za-z_.-]{1,64}, not "." or ".
 void name_host_link(uint64_t instance, const char *ifname, char ret[static IFNAMSIZ]);
 // The bridge of a `nat` network: "cor-" + name, or + 11 hex digits of its hash if it is too long.
 void name_bridge(const char *network, char ret[static IFNAMSIZ]);
+// 128 bits of hash over a container and its interface, in hex: a name of a file for the two.
+void name_key(const char *container_id, const char *ifname, char ret[static 33]);
 // FNV-1a over `text`: for names, not against an adversary.
 uint64_t name_hash(const char *text, uint64_t seed);

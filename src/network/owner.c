@@ -4,6 +4,7 @@
 #include "sys/sys.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 enum { RECORD_MAX = 4 << 20 };
@@ -15,7 +16,8 @@ void owner_done(struct owner_record *r)
 	free(r->netns);
 	free(r->ifname);
 	json_free(r->list);
-	*r = (struct owner_record){0};
+	fd_cleanup_(&r->lock);
+	*r = OWNER_RECORD;
 }
 
 char *owner_file(uint64_t instance, const char *ifname)
@@ -34,8 +36,17 @@ bool owner_parse_file(const char *file, uint64_t *ret_instance, const char **ret
 	return !e && !bad_name && *ret_instance;
 }
 
+static fallible take_lock(int fd, const char *what)
+{
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			FAIL_ERRNO("lock %s", what);
+	return NULL;
+}
+
 fallible owner_write(int store, const struct network_attachment *a, const char *ifname,
-                     const char *netns, uint64_t netns_inode, const struct network_config *config)
+                     const char *netns, uint64_t netns_inode, const struct network_config *config,
+                     int *ret_lock)
 {
 	char boot[BOOT_ID_SIZE];
 	TRY(boot_id(boot));
@@ -55,10 +66,15 @@ fallible owner_write(int store, const struct network_attachment *a, const char *
 		                 ifname);
 	if (fd < 0)
 		FAIL_ERRNO("owner record %s", file);
-	struct error *e = fd_write_all(fd, text, strlen(text));
-	if (e)
+	struct error *e = take_lock(fd, file);
+	if (!e)
+		e = fd_write_all(fd, text, strlen(text));
+	if (e) {
 		ignore(unlinkat(store, file, 0)); // gc takes it otherwise
-	return error_prefix(e, "owner record %s", file);
+		return error_prefix(e, "owner record %s", file);
+	}
+	*ret_lock = fd_take(&fd);
+	return NULL;
 }
 
 static fallible parse(const struct json *o, struct owner_record *r)
@@ -79,29 +95,101 @@ static fallible parse(const struct json *o, struct owner_record *r)
 	return NULL;
 }
 
+static fallible open_locked(int store, const char *file, int *ret)
+{
+	auto_fd int fd = openat(store, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+	if (fd < 0 && errno == ENOENT)
+		return error_new(ERROR_NOT_FOUND, "owner record %s: not found", file);
+	if (fd < 0)
+		FAIL_ERRNO("owner record %s", file);
+	TRY(take_lock(fd, file));
+	if (fstat(fd, &st) < 0)
+		FAIL_ERRNO("owner record %s", file);
+	if (!st.st_nlink) // whoever had the lock has done the work
+		return error_new(ERROR_NOT_FOUND, "owner record %s: not found", file);
+	*ret = fd_take(&fd);
+	return NULL;
+}
+
 fallible owner_read(int store, const char *file, struct owner_record *ret)
 {
 	auto_free char *text = NULL;
 	size_t size;
-	TRY(file_read(store, file, RECORD_MAX, &text, &size));
 	auto_json struct json *o = NULL;
-	auto_owner struct owner_record r = {0};
+	auto_owner struct owner_record r = OWNER_RECORD;
 	const char *ifname;
 	if (!owner_parse_file(file, &r.instance, &ifname))
 		return error_new(ERROR_CORRUPT, "owner record %s: bad name", file);
 	r.ifname = alloc_string(ifname);
+	TRY(open_locked(store, file, &r.lock));
+	TRY(fd_read_to_end(r.lock, RECORD_MAX, &text, &size));
 	struct error *e = json_parse(text, size, RECORD_MAX, &o);
 	if (!e)
 		e = parse(o, &r);
 	if (e)
 		return error_recode(error_prefix(e, "owner record %s", file), ERROR_CORRUPT);
 	*ret = r;
-	r = (struct owner_record){0};
+	r = OWNER_RECORD;
 	return NULL;
 }
 
-fallible owner_remove(int store, const char *file)
+// --- Claims, read and changed under a lock on the folder
+
+char *owner_claim_name(const char *container_id, const char *ifname)
 {
+	char key[33];
+	name_key(container_id, ifname, key);
+	return alloc_printf("claim-%s", key);
+}
+
+static char *read_claim(int store, const char *claim)
+{
+	char target[64]; // 16 digits, '-', an interface
+	ssize_t n = readlinkat(store, claim, target, sizeof(target) - 1);
+	return n > 0 ? alloc_bytes(target, (size_t)n) : NULL;
+}
+
+static fallible claim_locked(int store, const char *claim, const char *file, char **ret_holder)
+{
+	auto_free char *holder = read_claim(store, claim);
+	*ret_holder = NULL;
+	if (text_equal(holder, file))
+		return NULL;
+	if (holder && faccessat(store, holder, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		*ret_holder = take(&holder);
+		return NULL;
+	}
+	if (unlinkat(store, claim, 0) < 0 && errno != ENOENT)
+		FAIL_ERRNO("claim");
+	if (symlinkat(file, store, claim) < 0)
+		FAIL_ERRNO("claim");
+	return NULL;
+}
+
+fallible owner_claim(int store, const char *claim, const char *file, char **ret_holder)
+{
+	TRY(take_lock(store, "owner records"));
+	struct error *e = claim_locked(store, claim, file, ret_holder);
+	flock(store, LOCK_UN);
+	return e;
+}
+
+static fallible unclaim(int store, const char *claim, const char *file)
+{
+	TRY(take_lock(store, "owner records"));
+	auto_free char *holder = read_claim(store, claim);
+	int sys = 0;
+	if (text_equal(holder, file) && unlinkat(store, claim, 0) < 0)
+		sys = errno;
+	flock(store, LOCK_UN);
+	return sys ? error_system(sys, "remove claim") : NULL;
+}
+
+fallible owner_remove(int store, const char *file, const char *claim)
+{
+	if (claim)
+		TRY(unclaim(store, claim, file));
 	if (unlinkat(store, file, 0) < 0 && errno != ENOENT)
 		FAIL_ERRNO("remove owner record %s", file);
 	return NULL;

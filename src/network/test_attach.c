@@ -377,11 +377,19 @@ static void test_lives(void)
 	must_fail(network_add(&paths, config, &y.attachment, &r),
 	          "in use by container b-c in namespace default");
 	check(ping(&x, "172.20.0.1"), "the first one is untouched");
+	shell("grep -lq default-b-c /run/room/networks/nat/172*");
+	// Another store's container of the same name.
+	struct life z = life_begin("b-c");
+	z.attachment.store_id = "second";
+	must_fail(network_add(&paths, config, &z.attachment, &r),
+	          "has been allocated to default-b-c");
+	shell("grep -lq default-b-c /run/room/networks/nat/172*");
+	shell("test -e /run/room/results/nat-default-b-c-eth0 && ! ls /run/room/owner/second | grep .");
 	check(gc("other").n_attachments == 0, "another store's gc");
 	check(ping(&x, "172.20.0.1"), "and its network stays");
 	shell("ip netns add mine");
 	struct network_gc_report report = gc("store");
-	check(report.n_attachments == 2 && report.n_namespaces == 4, "gc: %zu %zu",
+	check(report.n_attachments == 2 && report.n_namespaces == 5, "gc: %zu %zu",
 	      report.n_attachments, report.n_namespaces);
 	shell("ls /run/netns | grep -qx mine && ls /run/netns | grep -c . | grep -qx 1");
 	nothing_left();

@@ -443,6 +443,16 @@ static void test_leases(void **state)
 	assert_add("i", config, "",
 	           "failed to allocate for range 0: no IP addresses available in range set: "
 	           "10.5.0.1-10.5.0.6");
+	// A lease of an earlier boot is free, and the same name may come again.
+	auto_free char *index = alloc_printf("%s/n/.coracle", paths.lease_dir);
+	auto_free char *age = alloc_printf(
+		"for l in %s/*; do t=$(readlink $l); ln -sfn 00000000/${t#*/} $l; done", index);
+	const char *const argv[] = {"/bin/sh", "-c", age, NULL};
+	int status;
+	assert_null(process_run(argv, NULL, NULL, &status));
+	assert_int_equal(status, 0);
+	assert_add("h", config, "", "10.5.0.5"); // its own from before was .3; .4 is foreign
+	assert_add("j", config, "", "10.5.0.6");
 	del("foreign", config); // found by reading, without our index; the older form too
 	write_file("networks/n/10.5.0.5", "old");
 	del("old", config);

@@ -5,8 +5,10 @@
 //   DIR/last_reserved_ip.<N>   the last address of range set N
 //   DIR/lock                   flock(2)
 // Ours beside it: DIR/.coracle/<hash of container and interface>.<N>, a symbolic link to
-// ../<address>, made before the lease. It spares reading every lease on ADD and DEL. Without one
-// the leases are read, as upstream does.
+// <boot>/<address> (it leads nowhere), made before the lease. It spares reading every lease on ADD
+// and DEL; without one the leases are read, as upstream does. And it says that a lease is of an
+// earlier boot, whose namespaces are gone: such a lease is free. (A link lies in its inode: it
+// can't be torn, nor lost where the later lease was kept.)
 // An empty lease is what a power cut leaves; a writer fills it under the lock, so with the lock in
 // hand it belongs to nobody.
 #include "network/plugins/host_local.h"
@@ -26,6 +28,7 @@ enum { LEASE_MAX = 1024 };
 struct pool {
 	int dir, lock, index; // -1 if not open
 	char *lease;          // our content
+	char boot[9];         // the beginning of the boot's ID
 };
 
 static void pool_close(struct pool *p)
@@ -36,11 +39,11 @@ static void pool_close(struct pool *p)
 	free(p->lease);
 }
 
-static char *index_name(const struct plugin_call *c, size_t set)
+static char *index_name(const char *container_id, const char *ifname, size_t set)
 {
-	uint64_t a = name_hash(c->container_id, 1), b = name_hash(c->container_id, 2);
-	return alloc_printf("%016llx%016llx.%zu", (unsigned long long)name_hash(c->ifname, a),
-	                    (unsigned long long)name_hash(c->ifname, b), set);
+	char key[33];
+	name_key(container_id, ifname, key);
+	return alloc_printf("%s.%zu", key, set);
 }
 
 // NOT_FOUND if the pool doesn't exist and `make` is false.
@@ -63,6 +66,9 @@ static fallible pool_open(const struct plugin_call *c, const char *data_dir, boo
 		if (errno != EINTR)
 			FAIL_ERRNO("lock %s/lock", path);
 	TRY_AS(path_make_dir_at(p.dir, INDEX, 0755, &p.index), "%s", path);
+	char boot[BOOT_ID_SIZE];
+	TRY(boot_id(boot));
+	snprintf(p.boot, sizeof(p.boot), "%.8s", boot);
 	p.lease = alloc_printf("%s\r\n%s", c->container_id, c->ifname);
 	*ret = p;
 	p = (struct pool){.dir = -1, .lock = -1, .index = -1};
@@ -99,19 +105,34 @@ static bool is_address_name(const char *name, struct network_address *ret)
 	return !e;
 }
 
+// What the index says: the address and whether it was reserved in this boot. False: nothing.
+static bool read_index(const struct pool *p, const char *name, char ret_address[static 64],
+                       bool *ret_this_boot)
+{
+	char target[64];
+	ssize_t n = readlinkat(p->index, name, target, sizeof(target) - 1);
+	size_t prefix = strlen(p->boot) + 1;
+	if (n <= (ssize_t)prefix)
+		return false;
+	target[n] = 0;
+	*ret_this_boot = strncmp(target, p->boot, prefix - 1) == 0 && target[prefix - 1] == '/';
+	snprintf(ret_address, 64, "%s", target + prefix);
+	struct network_address a;
+	return is_address_name(ret_address, &a); // nothing else becomes a path
+}
+
 // Names of the leases that are ours: by the index, else by reading all.
 static fallible find_leases(const struct plugin_call *c, const struct pool *p, struct strings *ret)
 {
 	for (size_t set = 0; set < SETS_MAX; set++) {
-		auto_free char *name = index_name(c, set);
-		char target[128];
-		ssize_t n = readlinkat(p->index, name, target, sizeof(target) - 1);
-		if (n < 0)
+		auto_free char *name = index_name(c->container_id, c->ifname, set);
+		char address[64];
+		bool this_boot;
+		if (!read_index(p, name, address, &this_boot))
 			break;
-		target[n] = 0;
-		auto_free char *lease = n > 3 ? read_lease(p, target + 3) : NULL;
+		auto_free char *lease = read_lease(p, address);
 		if (is_ours(c, p, lease))
-			strings_add(ret, target + 3);
+			strings_add(ret, address);
 	}
 	if (ret->n)
 		return NULL;
@@ -134,19 +155,31 @@ static fallible find_leases(const struct plugin_call *c, const struct pool *p, s
 	return sys ? error_system(sys, "list leases of %s", c->network) : NULL;
 }
 
-// May (container, interface) hold an address already? The index alone answers: a lease that another
-// program wrote for the same names doesn't keep us from an address of our own, and reading all
-// leases would make each ADD dearer than the last.
-static bool has_index(const struct plugin_call *c, const struct pool *p)
-{
-	auto_free char *name = index_name(c, 0);
-	char target[128];
-	return readlinkat(p->index, name, target, sizeof(target)) > 0;
-}
-
 // --- Reserving
 
-// True if `a` is ours now. False: it is taken.
+// Is a lease nobody's? An empty one is; one of ours from an earlier boot is, too. Another
+// program's never is: it has no index.
+static bool is_free(const struct pool *p, const char *address, const char *lease)
+{
+	const char *end = strstr(lease, "\r\n");
+	if (!*lease)
+		return true;
+	if (!end)
+		return false;
+	auto_free char *id = alloc_bytes(lease, (size_t)(end - lease));
+	for (size_t set = 0; set < SETS_MAX; set++) {
+		auto_free char *name = index_name(id, end + 2, set);
+		char held[64];
+		bool this_boot;
+		if (!read_index(p, name, held, &this_boot))
+			return false;
+		if (strcmp(held, address) == 0)
+			return !this_boot;
+	}
+	return false;
+}
+
+// *ret: the address is ours now; false: it is taken.
 static fallible reserve(const struct plugin_call *c, const struct pool *p,
                         const struct network_address *a, size_t set, bool *ret)
 {
@@ -154,14 +187,15 @@ static fallible reserve(const struct plugin_call *c, const struct pool *p,
 	// A taken address is the usual case in a full pool: look before the link is made.
 	if (faccessat(p->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
 		auto_free char *lease = read_lease(p, name);
-		if (!lease || *lease) {
+		if (!lease || !is_free(p, name, lease)) {
 			*ret = false;
 			return NULL;
 		}
 		if (unlinkat(p->dir, name, 0) < 0)
-			FAIL_ERRNO("remove empty lease %s", name);
+			FAIL_ERRNO("remove dead lease %s", name);
 	}
-	auto_free char *link = index_name(c, set), *target = alloc_printf("../%s", name);
+	auto_free char *link = index_name(c->container_id, c->ifname, set);
+	auto_free char *target = alloc_printf("%s/%s", p->boot, name);
 	if (unlinkat(p->index, link, 0) < 0 && errno != ENOENT)
 		FAIL_ERRNO("index of lease %s", name);
 	if (symlinkat(target, p->index, link) < 0)
@@ -297,15 +331,34 @@ static fallible release(const struct plugin_call *c, const struct pool *p)
 	for (size_t i = 0; i < leases.n; i++)
 		if (unlinkat(p->dir, leases.items[i], 0) < 0 && errno != ENOENT)
 			FAIL_ERRNO("release %s", leases.items[i]);
-	for (size_t set = 0; set < SETS_MAX; set++) {
-		auto_free char *name = index_name(c, set);
-		if (unlinkat(p->index, name, 0) < 0) {
-			if (errno == ENOENT)
-				break;
+	// Backwards: what looks for entries stops at the first that is missing.
+	for (size_t set = SETS_MAX; set--;) {
+		auto_free char *name = index_name(c->container_id, c->ifname, set);
+		if (unlinkat(p->index, name, 0) < 0 && errno != ENOENT)
 			FAIL_ERRNO("release %s", name);
-		}
 	}
 	return NULL;
+}
+
+// (Container, interface) must not hold an address already. The index alone tells: a lease that
+// another program wrote for the same names doesn't keep us from an address of our own, and reading
+// all leases would make each ADD dearer than the last.
+static fallible refuse_second(const struct plugin_call *c, const struct pool *p)
+{
+	auto_free char *name = index_name(c->container_id, c->ifname, 0);
+	char address[64];
+	bool this_boot;
+	if (!read_index(p, name, address, &this_boot))
+		return NULL;
+	if (!this_boot)
+		return release(c, p);
+	auto_free char *lease = read_lease(p, address);
+	if (!is_ours(c, p, lease))
+		return NULL;
+	return error_new(ERROR_EXISTS,
+	                 "failed to allocate for range 0: %s has been allocated to %s, duplicate "
+	                 "allocation is not allowed",
+	                 address, c->container_id);
 }
 
 static fallible allocate_all(const struct plugin_call *c, const struct pool *p,
@@ -344,15 +397,7 @@ fallible host_local_add(const struct plugin_call *c, struct network_result **ret
 	TRY(host_local_parse(c, &h));
 	auto_pool struct pool p = {.dir = -1, .lock = -1, .index = -1};
 	TRY(pool_open(c, h.data_dir, true, &p));
-	if (has_index(c, &p)) {
-		auto_strings struct strings leases = {0};
-		TRY(find_leases(c, &p, &leases));
-		if (leases.n)
-			return error_new(ERROR_EXISTS,
-			                 "failed to allocate for range 0: %s has been allocated to "
-			                 "%s, duplicate allocation is not allowed",
-			                 leases.items[0], c->container_id);
-	}
+	TRY(refuse_second(c, &p));
 	auto_result struct network_result *result = result_new();
 	struct error *e = allocate_all(c, &p, &h, result);
 	if (e)

@@ -18,6 +18,7 @@ struct import {
 	struct strings names;
 	struct store_publication p;
 	struct store_new_blob *blobs;
+	size_t n_blobs;
 	struct store_manifest *manifests;
 	struct store_new_image *images;
 	size_t n_images, images_capacity;
@@ -63,6 +64,7 @@ static void list_blobs(struct import *im)
 {
 	const struct transfer_archive *a = im->archive;
 	im->blobs = alloc_array(a->n_blobs, sizeof(*im->blobs));
+	im->n_blobs = a->n_blobs;
 	for (size_t i = 0; i < a->n_blobs; i++) {
 		const struct transfer_blob *b = &a->blobs[i];
 		const char **references =
@@ -253,7 +255,7 @@ static fallible publish(struct import *im)
 	im->p = (struct store_publication){
 		.ns = im->engine->ns,
 		.blobs = im->blobs,
-		.n_blobs = im->archive->n_blobs,
+		.n_blobs = im->n_blobs,
 		.manifests = im->manifests,
 		.n_manifests = im->archive->n_manifests,
 		.images = im->images,
@@ -262,6 +264,19 @@ static fallible publish(struct import *im)
 	if (u)
 		unpacking_result(u, &im->p);
 	return store_publish(im->session, &im->p);
+}
+
+// The archive's own index is kept only if a name leads to it: nothing else would hold it. Called
+// when nothing is looked up by a blob's index any more.
+static void leave_unnamed_index(struct import *im)
+{
+	size_t index = im->archive->index;
+	for (size_t i = 0; i < im->n_images; i++)
+		if (!strcmp(im->images[i].target.digest, im->blobs[index].descriptor.digest))
+			return;
+	im->n_blobs--;
+	memmove(&im->blobs[index], &im->blobs[index + 1],
+	        (im->n_blobs - index) * sizeof(*im->blobs));
 }
 
 static fallible import_into(struct import *im)
@@ -280,6 +295,7 @@ static fallible import_into(struct import *im)
 		index.n_manifests = im->archive->n_manifests;
 		name_image(im, &index, im->request->index_name);
 	}
+	leave_unnamed_index(im);
 	// NOT_FOUND: a gc took a layer that was found; once more, it is unpacked here.
 	struct error *e = publish(im);
 	for (int tries = 0; error_is(e, ERROR_NOT_FOUND) && tries < 3; tries++) {

@@ -113,8 +113,10 @@ char *network_address_print(const struct network_address *address); // the calle
 // ADD over the whole list. If a plugin fails, DEL is run over the list in reverse, and the
 // plugin's error is returned with what DEL said behind it. The cache is written last.
 // When it returns the container's first packet gets through (the bridge port forwards).
-// Errors: "plugin type=\"T\" name=\"N\" failed (add): …" with the plugin's code; BUSY if another
-// container has this "<ns>-<id>"; LIMIT if the addresses are used up.
+// An earlier life of (ns, id) that was never cleaned is collected first: the caller holds that
+// name. Errors: "plugin type=\"T\" name=\"N\" failed (add): …" with the plugin's code; BUSY if
+// another container has this "<ns>-<id>"; EXISTS if another store's has it, or this instance has
+// this interface; LIMIT if the addresses are used up; NOT_FOUND if there is no such namespace.
 // After kill -9 in the middle: network_del() or network_gc() removes what was made.
 fallible network_add(const struct network_paths *paths, const struct network_config *config,
                      const struct network_attachment *attachment, struct network_result **ret);
@@ -144,8 +146,8 @@ struct network_live {
 struct network_gc_report {
 	size_t n_attachments, n_namespaces; // what was removed
 };
-// Removes what bears this store's ID and has no owner in `live`: interfaces, leases, elements of
-// nftables, cache entries, namespaces. Never another store's, never what other programs made. Call
+// Removes what bears this store's ID and has no owner in `live`: interfaces, leases,
+// cache entries, namespaces. Never another store's, never what other programs made. Call
 // it after a boot, too: leases survive one.
 // One failure doesn't keep the others; the errors are joined.
 fallible network_gc(const struct network_paths *paths, const char *store_id,

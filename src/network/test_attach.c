@@ -24,8 +24,17 @@ static const char bridge_list[] =
 
 // --- The walk's file
 
+static size_t count_descriptors(void)
+{
+	size_t n = 0;
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
 static void test_nat(void)
 {
+	size_t before = count_descriptors();
 	struct network_config *config = load(nat_file, false);
 	struct life a = life_begin("a"), b = life_begin("b");
 	struct network_result *ra = NULL, *rb = NULL;
@@ -66,6 +75,7 @@ static void test_nat(void)
 	network_config_free(config);
 	life_end(&a);
 	life_end(&b);
+	check(count_descriptors() == before, "a descriptor is left open");
 }
 
 static void test_bridge(void)

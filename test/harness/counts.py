@@ -72,7 +72,7 @@ def take(store=sandbox.STORE, state=STATE):
         "ingests": _names(store / "content/ingest"),
         "blobs": _names(store / "content/blobs/sha256"),
         "run state": [n for n in _names(state, "*/*")],
-        "temporary files": [n for n in _names("/tmp") if "coracle" in n],
+        "temporary files": [n for n in _names("/tmp") if not n.startswith("pytest-of-")],
     }
 
 

@@ -211,4 +211,4 @@ def mounted(name, folder, *flags):
     try:
         yield Path(folder)
     finally:
-        cli.coracle("images", "unmount", "--rm", folder)
+        cli.coracle("images", "unmount", "--rm", *flags, folder)

@@ -2,7 +2,7 @@
 """Namespaces of the test session: nothing that a test does is seen outside of it.
 
 enter() gives the calling process its own mount, network, IPC and UTS namespace, with
-- /run a fresh tmpfs; /etc, /opt, /usr/local and /var/lib overlays whose changes vanish,
+- /run and /tmp a fresh tmpfs; /etc, /opt, /usr/local and /var/lib overlays whose changes vanish,
 - the program under test installed in /usr/local, as users have it,
 - /var/lib/coracle a fresh ext4 with a journal,
 - in every cgroup hierarchy a group of its own as the visible root.
@@ -53,6 +53,7 @@ def enter(build=None, cgroups=True):
     if cgroups:
         _enter_cgroup()
     mount("tmpfs", "/run", "tmpfs", 0, "mode=755")
+    mount("tmpfs", "/tmp", "tmpfs", 0, "mode=1777")
     for folder in ("/etc", "/opt", "/usr/local", "/var/lib"):
         overlay(folder)
     os.makedirs("/run/netns")

@@ -76,7 +76,8 @@ def test_early_closed_output_ends_the_program(busybox):
     with start("coracle", "run", "--rm", busybox, "t", "yes") as p:
         assert p.stdout.readline() == b"y\n"
         p.stdout.close()
-        assert p.wait(60) == 128 + signal.SIGPIPE
+        # The kernel keeps SIGPIPE from the first process of a pid namespace: that sees EPIPE.
+        assert p.wait(60) in (1, 128 + signal.SIGPIPE)
 
 
 def test_much_output(busybox):
@@ -165,6 +166,7 @@ def spec_of(busybox, *flags):
 def test_flags_are_what_they_say(busybox, tmp_path):
     (tmp_path / "env").write_text("F=from-file\n# comment\n")
     (tmp_path / "data").write_text("mounted")
+    tmp_path.chmod(0o755)
     out = sh(busybox, "echo $A $F; pwd; id -u; id -g; hostname; cat /mnt/data; "
                       "touch /x 2>/dev/null && echo writable || echo read-only",
              "--env", "A=1", "--env-file", tmp_path / "env", "--cwd", "/tmp", "--user", "65534:7",
@@ -248,7 +250,7 @@ def test_with_ns(busybox):
 def test_rootfs(busybox, tmp_path):
     with_root = tmp_path / "root"
     with_root.mkdir()
-    coracle("images", "mount", busybox, with_root)
+    coracle("images", "mount", "--rw", busybox, with_root)
     try:
         assert coracle("run", "--rm", "--rootfs", with_root, "t", "/bin/echo", "hi").out == "hi\n"
     finally:
@@ -290,7 +292,9 @@ def test_what_a_container_sees(busybox):
 
 
 def test_masked_and_read_only_paths(busybox):
-    assert sh(busybox, "cat /proc/kcore | head -c 1 | wc -c; ls /proc/scsi /sys/firmware").out.split()[0] == "0"
+    masked = [p for p in ("/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/latency_stats") if os.path.exists(p)]
+    assert masked
+    assert sh(busybox, f"cat {' '.join(masked)} | wc -c; ls /sys/firmware | wc -l").out == "0\n0\n"
     assert "Read-only" in sh(busybox, "echo 1 > /proc/sys/kernel/sysrq; touch /sys/x", code=1).err
 
 

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET = 0x20000, 0x4000000, 0x8000000, 0x40000000
-MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+MS_BIND, MS_REC, MS_PRIVATE, MS_SHARED = 4096, 16384, 1 << 18, 1 << 20
 CGROUPS = Path("/sys/fs/cgroup")
 STORE = Path("/var/lib/coracle")
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -57,6 +57,8 @@ def enter(build=None, cgroups=True):
     for folder in ("/etc", "/opt", "/usr/local", "/var/lib"):
         overlay(folder)
     os.makedirs("/run/netns")
+    mount("/run/netns", "/run/netns", None, MS_BIND)
+    mount(None, "/run/netns", None, MS_SHARED)  # as whoever pins the first namespace leaves it
     for folder in ("/etc/cni", "/var/lib/cni", "/opt/cni"):
         subprocess.run(["rm", "-rf", folder], check=True)  # in the overlay only
         os.makedirs(folder)

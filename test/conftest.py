@@ -47,6 +47,7 @@ def busybox(cache):
 def warm(busybox, network):
     """After the first container with a network: bridge, tables and folders exist."""
     cli.coracle("run", "--rm", "--cni", busybox, "warm", "true")
+    counts.until(lambda now: now["interfaces"] == ["lo"])  # its own interface dies late
 
 
 NAT = """{"cniVersion": "1.0.0", "name": "test", "plugins": [

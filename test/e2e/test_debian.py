@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness.cli import coracle, ctr, start
+from harness.cli import coracle, ctr, remove_snapshots, start
 from harness.images import describe_tree, imported, mounted, tree_differences
 
 REF = "docker.io/library/debian:bookworm"
@@ -78,8 +78,7 @@ def test_the_same_tree_as_umoci(debian, cache, tmp_path, driver):
     with mounted(debian, tmp_path / "m", "--snapshotter", driver) as root:
         assert tree_differences(describe_tree(root), theirs) == []
     if driver == "native":
-        for line in reversed(ctr("snapshots", "--snapshotter", "native", "ls").out.splitlines()[1:]):
-            ctr("snapshots", "--snapshotter", "native", "rm", line.split()[0])
+        remove_snapshots("native")
 
 
 def test_docker_archive_is_the_same(debian, cache, tmp_path):

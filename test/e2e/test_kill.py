@@ -45,6 +45,7 @@ def test_kill_of_run(busybox, warm, soak, flags):
     rng = random.Random(13)
     argv = ["run", "--rm", *flags, busybox, "victim", "sh", "-c", "sleep 0.02"]
     longest = 1.2 * max(how_long(*argv) for _ in range(3))
+    counts.until(lambda now: now["interfaces"] == ["lo"])
     before = counts.take()
     hit = 0
     for i in range(soak(30, 300)):

@@ -143,7 +143,12 @@ def test_names_are_resolved_by_the_hosts_servers(busybox, warm):
 def test_forward_policy_drop_is_passed_or_named(busybox, warm, uplink):
     """As docker and ufw leave it."""
     subprocess.run(["nft", "-f", "-"], check=True, text=True, input="""
-        table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; } }""")
+        table ip filter {
+            chain FORWARD {
+                type filter hook forward priority 0; policy drop;
+            }
+        }
+        """)
     try:
         done = coracle("run", "--rm", "--cni", busybox, "t", "ping", "-c", "1", "-W", "2", "1.1.1.1", code=None)
         assert done.code == 0 or "FORWARD" in done.err

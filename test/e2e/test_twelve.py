@@ -14,7 +14,7 @@ def test_twelve_with_a_network(busybox, warm, soak):
     for _ in range(soak(20, 200)):
         # Each tells its address and stays until all twelve have told theirs.
         running = [start("coracle", "run", "--rm", "--cni", busybox, f"t{i}", "sh", "-c",
-                         "ip -4 -o addr show eth0; trap 'exit 0' TERM; while :; do sleep 0.02; done")
+                         "trap 'exit 0' TERM; ip -4 -o addr show eth0; while :; do sleep 0.02; done")
                    for i in range(12)]
         addresses = []
         for process in running:

@@ -45,6 +45,12 @@ def ctr(*args, **how):
     return run("ctr", *args, **how)
 
 
+def remove_snapshots(driver):
+    """All of one driver, children first."""
+    while names := [line.split()[0] for line in ctr("snapshots", "--snapshotter", driver, "ls").out.splitlines()[1:]]:
+        ctr("snapshots", "--snapshotter", driver, "rm", *names, code=None)
+
+
 def start(*argv, env=None, **how):
     """A command that runs beside the test; the caller waits for it."""
     how.setdefault("stdin", subprocess.DEVNULL)

@@ -97,6 +97,15 @@ def difference(before, after):
     return lines
 
 
+def until(condition, seconds=30):
+    """Looks until condition(picture) holds."""
+    deadline = time.monotonic() + seconds
+    while not condition(take()):
+        if time.monotonic() > deadline:
+            raise AssertionError("it never came true")
+        time.sleep(0.05)
+
+
 def assert_back(before, seconds=5, **where):
     """Namespaces and what hangs on them die slowly: looks again for up to `seconds`."""
     deadline = time.monotonic() + seconds

@@ -187,7 +187,33 @@ static void test_exists(void **state)
 	auto_free char *message = alloc_printf("cgroup %s exists", group);
 	expect_message(runtime_run(&other.request, &second), ERROR_EXISTS, message);
 	life_done(&fixture, &other);
-	ok(runtime_release(task)); // the first is unharmed until now
+	ok(runtime_open(l.state, &second)); // the first is unharmed
+	runtime_close(second);
+	ok(runtime_release(task));
+	expect_nothing_left(&l);
+}
+
+// The names are gone before the answer; what is done late leaves those of the ID's next life.
+static void test_next_life(void **state)
+{
+	(void)state;
+	need_fixture();
+	struct life l, next;
+	int code = -1;
+	struct runtime_task *task = start_ready(&l, "echo; exit 4"), *second = NULL;
+	ok(runtime_wait(task, -1, &code));
+	assert_int_equal(code, 4);
+	ok(runtime_remove_state(l.state));
+	const char *const argv[] = {"sleep", "1000", NULL};
+	life_make(&fixture, &next, argv);
+	next.request.state_dirfd = l.state;
+	ok(runtime_run(&next.request, &second));
+	ok(runtime_release(task));
+	struct runtime_task *other = NULL;
+	ok(runtime_open(l.state, &other));
+	runtime_close(other);
+	ok(runtime_release(second));
+	expect_nothing_left(&next);
 	expect_nothing_left(&l);
 }
 
@@ -503,6 +529,7 @@ int main(void)
 		cmocka_unit_test(test_forwarding),
 		cmocka_unit_test(test_created),
 		cmocka_unit_test(test_exists),
+		cmocka_unit_test(test_next_life),
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_signal_all),
 		cmocka_unit_test(test_cleaner),

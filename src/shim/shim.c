@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -81,10 +82,12 @@ static bool hear(int fd, struct shim_message *ret, int *ret_held)
 		return true;
 	}
 	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int))) {
-		close_fd(ret_held);
-		memcpy(ret_held, CMSG_DATA(c), sizeof *ret_held);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+		// The padding has room for a second one; the last that comes is kept.
+		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
+			close_fd(ret_held);
+			memcpy(ret_held, (const char *)c + at, sizeof *ret_held);
+		}
 	}
 	return n == (ssize_t)sizeof *ret && ret->version == SHIM_VERSION;
 }
@@ -222,24 +225,28 @@ static bool copy_some(struct copy *c)
 	return has_moved;
 }
 
-// After the end: what lies in the pipes goes out before anybody is told. A target that doesn't take
-// it (a stopped terminal) is waited for as long as somebody is there.
-static void copy_rest(void)
+// After the end: what lies in the pipe now goes out before anybody is told, and no more: without a
+// pid namespace others may write on. A target that doesn't take it (a stopped terminal) is waited
+// for as long as somebody is there.
+static void copy_rest(struct copy *c)
 {
-	for (struct copy *c = copies; c < copies + COPIES; c++) {
-		for (;;) {
-			if (copy_some(c))
-				continue;
-			if (c->begin == c->end || c->to < 0)
-				break;
-			struct pollfd p[] = {{c->to, POLLOUT, 0}, {monitor.control, 0, 0}};
-			if (monitor.control < 0 || (poll(p, 2, -1) < 0 && errno != EINTR) ||
-			    p[1].revents)
-				break;
-		}
-		close_fd(&c->from);
-		close_fd(&c->to);
+	int left = 0;
+	if (c->from >= 0 && ioctl(c->from, FIONREAD, &left) < 0)
+		left = 0;
+	while (c->to >= 0 && (left > 0 || c->begin < c->end)) {
+		bool will_read = c->begin == c->end;
+		bool has_moved = copy_some(c);
+		if (will_read)
+			left -= (int)c->end;
+		if (has_moved)
+			continue;
+		struct pollfd p[] = {{c->to, POLLOUT, 0}, {monitor.control, 0, 0}};
+		if (monitor.control < 0 || c->begin == c->end ||
+		    (poll(p, 2, -1) < 0 && errno != EINTR) || p[1].revents)
+			break;
 	}
+	close_fd(&c->from);
+	close_fd(&c->to);
 }
 
 // ---- The end ------------------------------------------------------------------------------------
@@ -270,12 +277,13 @@ static bool may_reap(void)
 
 static void end_init(void)
 {
-	siginfo_t info;
+	siginfo_t info = {0};
 	while (waitid(P_PID, (id_t)monitor.init, &info, WEXITED) < 0 && errno == EINTR)
 		;
 	monitor.exit_code =
 		info.si_code == CLD_EXITED ? info.si_status & 255 : 128 + info.si_status;
-	copy_rest();
+	for (int i = 0; i < COPIES; i++)
+		copy_rest(&copies[i]);
 	monitor.state = SHIM_STOPPED;
 	record_exit();
 	if (monitor.control >= 0)

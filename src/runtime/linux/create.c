@@ -42,32 +42,25 @@ static void making_done(struct making *m)
 
 // ---- The state directory ------------------------------------------------------------------------
 
-static fallible take_lock(int state_dirfd, int *ret)
+static fallible take_lock(struct runtime_task *task, int *ret)
 {
-	auto_fd int fd =
-		openat(state_dirfd, SHIM_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	auto_fd int fd = openat(task->state_dirfd, SHIM_LOCK,
+	                        O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		FAIL_ERRNO("%s", SHIM_LOCK);
 	TRY_AS(lock_try(fd, LOCK_EXCLUSIVE), "%s", SHIM_LOCK);
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		FAIL_ERRNO("%s", SHIM_LOCK);
+	task->lock = st.st_ino;
 	*ret = fd_take(&fd);
-	return NULL;
-}
-
-// A path through /proc, since the real one may be longer than the 107 bytes of sun_path.
-static fallible socket_address(int state_dirfd, struct sockaddr_un *ret)
-{
-	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-	int n = snprintf(ret->sun_path, sizeof ret->sun_path, "/proc/self/fd/%d/%s", state_dirfd,
-	                 SHIM_SOCKET);
-	if (n < 0 || (size_t)n >= sizeof ret->sun_path)
-		return error_new(ERROR_INVALID, "%s: path too long", SHIM_SOCKET);
 	return NULL;
 }
 
 static fallible listen_in(int state_dirfd, int *ret)
 {
 	struct sockaddr_un address;
-	TRY(socket_address(state_dirfd, &address));
+	TRY(task_socket_address(state_dirfd, &address));
 	// Of a life that ended badly; its lock is ours now.
 	ignore(unlinkat(state_dirfd, SHIM_SOCKET, 0));
 	ignore(unlinkat(state_dirfd, SHIM_EXIT, 0));
@@ -166,7 +159,7 @@ static fallible prepare(const struct runtime_request *request, struct runtime_ta
 	if (task->state_dirfd < 0)
 		FAIL_ERRNO("state directory");
 	// The lock before the group: whoever finds the group finds that its maker lives.
-	TRY(take_lock(task->state_dirfd, &m->lock));
+	TRY(take_lock(task, &m->lock));
 	TRY(listen_in(task->state_dirfd, &m->listen));
 	plan_step(request, "state");
 	bool enforces_devices = false;

@@ -6,7 +6,6 @@
 #include "sys/sys.h"
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -29,11 +28,8 @@ static fallible open_lock(int state_dirfd, int *ret)
 
 static fallible connect_to(int state_dirfd, int *ret)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int n = snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s",
-	                 state_dirfd, SHIM_SOCKET);
-	if (n < 0 || (size_t)n >= sizeof address.sun_path)
-		return error_new(ERROR_INVALID, "%s: path too long", SHIM_SOCKET);
+	struct sockaddr_un address;
+	TRY(task_socket_address(state_dirfd, &address));
 	auto_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		FAIL_ERRNO("%s", SHIM_SOCKET);

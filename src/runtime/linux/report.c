@@ -99,6 +99,10 @@ struct error *report_error(const struct plan *plan, const struct shim_report *r)
 	case STEP_FIND:
 	case SHIM_REPORT_EXEC:
 		return exec_error(plan, r);
+	case STEP_EXEC:
+		if (r->sys == E2BIG) // the container's arguments and environment
+			return exec_error(plan, r);
+		return error_system(r->sys, "%s", texts[STEP_EXEC]);
 	default:
 		return error_system(r->sys, "%s",
 		                    r->step < STEPS && texts[r->step] ? texts[r->step] : "start");

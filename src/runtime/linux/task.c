@@ -7,9 +7,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -52,6 +54,16 @@ void task_free(struct runtime_task *task)
 		ignore(waitpid(task->monitor, NULL, WNOHANG));
 	free(task->name);
 	free(task);
+}
+
+fallible task_socket_address(int state_dirfd, struct sockaddr_un *ret)
+{
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	int n = snprintf(ret->sun_path, sizeof ret->sun_path, "/proc/self/fd/%d/%s", state_dirfd,
+	                 SHIM_SOCKET);
+	if (n < 0 || (size_t)n >= sizeof ret->sun_path)
+		return error_new(ERROR_INVALID, "%s: path too long", SHIM_SOCKET);
+	return NULL;
 }
 
 // ---- Messages -----------------------------------------------------------------------------------
@@ -274,6 +286,14 @@ static fallible remove_group(struct cgroup *group)
 	return cgroup_remove(group, REMOVE_TIMEOUT_MS);
 }
 
+// Never another's: of a monitor that lives there, or of the ID's next life.
+static bool owns_state(const struct runtime_task *task)
+{
+	struct stat st;
+	return task->lock && fstatat(task->state_dirfd, SHIM_LOCK, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_ino == task->lock;
+}
+
 fallible runtime_release(struct runtime_task *task)
 {
 	if (!task)
@@ -281,7 +301,7 @@ fallible runtime_release(struct runtime_task *task)
 	close_fd(&task->report); // a failed init isn't waited for by its report
 	dismiss_monitor(task);
 	struct error *e = remove_group(task->group);
-	if (task->state_dirfd >= 0 && !task->state_removed)
+	if (owns_state(task))
 		e = error_join(e, runtime_remove_state(task->state_dirfd));
 	task_free(task);
 	return e;

@@ -5,6 +5,7 @@
 #include "runtime/linux/report.h"
 #include "runtime/linux/stdio.h"
 #include "shim/protocol.h"
+#include <sys/un.h>
 
 struct runtime_task {
 	int control;     // to the monitor: as its creator, or as a peer; -1: not yet, or lost
@@ -21,12 +22,15 @@ struct runtime_task {
 	struct plan *plan; // for the texts of errors until exec
 	struct cgroups *cgroups;
 	struct cgroup *group; // NULL: none
-	bool state_removed;
+	uint64_t lock; // inode of our monitor.lock: the names beside it are ours; 0: they aren't
 	struct stdio_pump pump;
 };
 
 struct runtime_task *task_new(void) __attribute__((returns_nonnull));
 void task_free(struct runtime_task *task); // closes and forgets; cleans nothing
+// The monitor's socket: by a path through /proc, since the real one may be longer than the 107
+// bytes of sun_path.
+fallible task_socket_address(int state_dirfd, struct sockaddr_un *ret);
 // Sends a message, with a descriptor unless `fd` is -1. NOT_FOUND: the monitor is gone.
 fallible task_tell(struct runtime_task *task, enum shim_kind kind, int value, int fd);
 // Asks, and waits for the answer. BUSY: a stopped monitor.

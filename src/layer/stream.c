@@ -41,7 +41,7 @@ struct layer_stream {
 	bool threaded;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool go, stop, produced_all;
+	bool up, go, stop, produced_all;
 	size_t filled, taken;
 	struct error *error; // the producer's last word
 };
@@ -112,6 +112,8 @@ static void *producer(void *arg)
 {
 	struct layer_stream *s = arg;
 	pthread_mutex_lock(&s->lock);
+	s->up = true;
+	pthread_cond_broadcast(&s->changed);
 	while (wait_for_room(s)) {
 		struct buffer *b = &s->buffers[s->filled % BUFFERS];
 		pthread_mutex_unlock(&s->lock);
@@ -220,6 +222,11 @@ static fallible start(struct layer_stream *s)
 	if (sys)
 		return error_system(sys, "start a thread");
 	s->threaded = true;
+	// Its start-up makes system calls that the caller's filter needn't allow.
+	pthread_mutex_lock(&s->lock);
+	while (!s->up)
+		pthread_cond_wait(&s->changed, &s->lock);
+	pthread_mutex_unlock(&s->lock);
 	return NULL;
 }
 

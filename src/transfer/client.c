@@ -45,6 +45,15 @@ fallible client_free_bytes(int dirfd, uint64_t *ret)
 	return NULL;
 }
 
+struct error *client_space_error(struct error *e, bool limit_is_space)
+{
+	if (!limit_is_space || !error_is(e, ERROR_LIMIT))
+		return e;
+	struct error *full = error_system(ENOSPC, "%s", e->message);
+	error_free(e);
+	return full;
+}
+
 fallible client_mount(int dirfd, bool writable, int *ret)
 {
 	auto_fd int mount = -1;

@@ -274,7 +274,7 @@ fallible transfer_read_archive(const struct transfer_archive_request *r,
 	                         .answer = answer,
 	                         .target = target,
 	                         .lower = -1};
-	TRY(client_run(&job));
+	TRY(client_space_error(client_run(&job), !r->limit_bytes));
 	TRY_AS(read_answer(answer, r->ingest_dirfd, ret), "answer of the worker");
 	return NULL;
 }

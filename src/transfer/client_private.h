@@ -20,5 +20,7 @@ fallible client_run(struct client_job *job);
 // A detached mount of a folder for the worker: nosuid, nodev, noexec.
 fallible client_mount(int dirfd, bool writable, int *ret);
 fallible client_free_bytes(int dirfd, uint64_t *ret);
+// A limit that was reached is a full disk if the limit was what is free; takes and returns `e`.
+struct error *client_space_error(struct error *e, bool limit_is_space);
 // Makes foreign text printable: one line, valid UTF-8, no control characters. In place.
 void client_clean_text(char *text);

@@ -22,10 +22,12 @@ static fallible check_layer(const struct transfer_unpack_layer *l)
 }
 
 // 1000 times the blob, which no honest gzip reaches, but not less than what small ones may hold.
-static fallible choose_limit(const struct transfer_unpack_layer *l, uint64_t *ret)
+static fallible choose_limit(const struct transfer_unpack_layer *l, uint64_t *ret,
+                             bool *ret_is_space)
 {
 	const uint64_t least = (uint64_t)1 << 30;
 	uint64_t limit, free_bytes;
+	*ret_is_space = false;
 	if (l->limit_bytes) {
 		*ret = l->limit_bytes;
 		return NULL;
@@ -34,7 +36,8 @@ static fallible choose_limit(const struct transfer_unpack_layer *l, uint64_t *re
 	if (__builtin_mul_overflow(l->size_bytes, 1000, &limit) || limit > INT64_MAX)
 		limit = INT64_MAX;
 	limit = limit < least ? least : limit;
-	*ret = limit < free_bytes ? limit : free_bytes;
+	*ret_is_space = free_bytes < limit;
+	*ret = *ret_is_space ? free_bytes : limit;
 	return NULL;
 }
 
@@ -86,8 +89,9 @@ static fallible unpack_one(struct transfer_unpack_request *r, size_t i)
 	struct transfer_unpack_layer *l = &r->layers[i];
 	auto_fd int target = -1, below = -1;
 	uint64_t limit;
+	bool is_space;
 	TRY(check_layer(l));
-	TRY(choose_limit(l, &limit));
+	TRY(choose_limit(l, &limit, &is_space));
 	TRY(mount_below(r, i, &below));
 	TRY(client_mount(l->new_dirfd, true, &target));
 	auto_json struct json *request = make_request(r, i, limit, below >= 0);
@@ -98,7 +102,7 @@ static fallible unpack_one(struct transfer_unpack_request *r, size_t i)
 	                         .answer = -1,
 	                         .target = target,
 	                         .lower = below};
-	TRY(client_run(&job));
+	TRY(client_space_error(client_run(&job), is_space));
 	l->unpacked_bytes = job.done;
 	l->n_inodes = job.total;
 	return NULL;

@@ -161,7 +161,7 @@ static const int calls[] = {
 	SYS_sendto, SYS_sendmsg,
 	SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk,
 	SYS_futex, SYS_sched_yield, SYS_restart_syscall, SYS_clock_gettime, SYS_clock_nanosleep,
-	SYS_gettid, SYS_getpid, SYS_getrandom, SYS_rseq, SYS_set_robust_list,
+	SYS_gettid, SYS_getpid, SYS_getrandom,
 	SYS_tgkill, // abort(); in this pid namespace there is nobody else
 	SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_rt_sigreturn, SYS_sigaltstack,
 	SYS_exit, SYS_exit_group,

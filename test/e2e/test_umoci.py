@@ -119,9 +119,8 @@ def in_own_namespace(script, *args):
 def ours(tmp, archive, way):
     out = tmp / ("ours-" + way)
     out.mkdir()
-    binaries = BUILD / "src/transfer"
-    subprocess.run([binaries / "try_transfer", *(["--native"] if way == "native" else []),
-                    binaries / "coracle-transfer", archive, out], check=True)
+    subprocess.run([BUILD / "src/transfer/try_transfer", *(["--native"] if way == "native" else []),
+                    BUILD / "src/coracle-transfer", archive, out], check=True)
     if way == "native":
         return out / "0"
     lowers = sorted((p for p in out.iterdir() if p.name.isdigit()), key=lambda p: -int(p.name))

@@ -3,6 +3,7 @@
 // lie in its file, in order; the writer must take or refuse what was read.
 #include "base/text.h"
 #include "tar/tar.h"
+#include "mutate_tar.h"
 
 struct feed {
 	const uint8_t *bytes;

@@ -380,6 +380,15 @@ static fallible write_pid_file(const char *path, pid_t pid)
 	return NULL;
 }
 
+// DEL is done by the plugins that did ADD: the cleaner looks for them in the same folders.
+static char *cleaner_plugins(const struct engine *e)
+{
+	auto_str struct str text = STR_LIMIT(65536);
+	for (size_t i = 0; i < e->cni_plugin_dirs.n; i++)
+		str_printf(&text, "%s%s", i ? ":" : "CNI_PATH=", e->cni_plugin_dirs.items[i]);
+	return text.size ? str_take(&text) : NULL;
+}
+
 static fallible start_process(struct run *run)
 {
 	struct engine *e = run->engine;
@@ -401,6 +410,8 @@ static fallible start_process(struct run *run)
 	                               r->id,
 	                               instance,
 	                               NULL};
+	auto_free char *plugins = cleaner_plugins(e);
+	const char *const environment[] = {plugins, NULL};
 	struct runtime_file files[2];
 	size_t n_files = 0;
 	if (run->resolv_conf)
@@ -425,6 +436,7 @@ static fallible start_process(struct run *run)
 	                  r->null_io ? -1 : r->stdio[2]},
 		.shim_program = shim,
 		.cleaner = cleaner,
+		.cleaner_environment = environment,
 		.no_pivot = r->no_pivot,
 		.warn = warn_line,
 		.step = debug_step,

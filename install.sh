@@ -300,9 +300,10 @@ run_demo() # [ENVIRONMENT...]
 
 demonstrate()
 {
-	local first refused=
+	local first refused= images
 	step "a container with a network"
-	local images
+	# What a demonstration that was cut off has left.
+	"$prefix/bin/coracle" gc >/dev/null || die "the store could not be cleaned"
 	images=$("$prefix/bin/coracle" images ls -q) || die "the store could not be read"
 	if ! grep -qx docker.io/library/busybox:latest <<<"$images"; then
 		"$share/busybox-image" "$build/busybox.tar" || die "the busybox image could not be made"

@@ -41,6 +41,7 @@ def fresh_machine():
     yield
     if Path("/usr/local/bin/coracle").exists():
         run("coracle", "images", "rm", "busybox", code=None)
+        run("coracle", "gc")  # of demonstrations that were killed
         run(TOP / "install.sh", "--uninstall")
     subprocess.run(f"rm -rf {NET_D}/* /var/lib/cni/*", shell=True, check=True)
 
@@ -164,7 +165,7 @@ def test_another_ctr(tmp_path, no_uplink):
 
 
 def test_a_subnet_in_use_is_avoided(no_uplink):
-    subprocess.run("ip link add d0 type dummy && ip addr add 10.88.7.1/24 dev d0 && ip link set d0 up",
+    subprocess.run("ip link add d0 type veth peer name d1 && ip addr add 10.88.7.1/24 dev d0 && ip link set d0 up",
                    shell=True, check=True)
     try:
         assert "address: 10.89." in install().out

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// `run`, first half: what it is to be. From flags or a config.json to spec, layers and network
+// configuration; makes nothing.
+#include "engine/run.h"
+#include "engine/spec.h"
+#include "sys/path.h"
+#include "json/json.h"
+#include <fcntl.h>
+
+void run_done(struct run *run)
+{
+	store_image_free(run->image);
+	oci_spec_free(run->spec);
+	snapshot_layers_free(run->layers);
+	snapshot_active_free(run->active);
+	snapshots_close(run->snapshots);
+	network_config_free(run->network);
+	network_result_free(run->attached);
+	free(run->cgroup);
+	free(run->spec_text);
+	free(run->resolv_conf);
+	free(run->hosts);
+	free(run->config_dir);
+	labels_done(&run->labels);
+	fd_cleanup_(&run->dirfd);
+	fd_cleanup_(&run->upper);
+	fd_cleanup_(&run->work);
+	fd_cleanup_(&run->netns_fd);
+}
+
+static fallible check_request(const struct run *run)
+{
+	const struct engine_run *r = run->request;
+	if (!r->id || !*r->id)
+		return error_new(ERROR_USAGE, "container id must be provided");
+	TRY_AS(store_check_id(r->id), "create container failed validation: container.ID");
+	if (!r->config && (!r->image || !*r->image))
+		return error_new(ERROR_USAGE, "image ref must be provided");
+	if (r->config && r->image)
+		return error_new(ERROR_USAGE,
+		                 "with spec config file, only container id should be provided");
+	return NULL;
+}
+
+static fallible find_image(struct run *run, const char *name)
+{
+	TRY(engine_find_image(run->engine, name, &run->image));
+	TRY(engine_choose_manifest(run->image, run->request->platform, &run->manifest));
+	if (text_starts(run->manifest->platform, "windows"))
+		return error_new(ERROR_UNSUPPORTED,
+		                 "image \"%s\": Windows images do not run yet (platform %s)",
+		                 run->image->name, run->manifest->platform);
+	TRY(engine_snapshots(run->engine, run->snapshotter, &run->snapshots));
+	TRY(engine_ensure_unpacked(run->engine, run->snapshotter, run->manifest));
+	return snapshots_open_layers(run->snapshots, run->manifest->chain_id, &run->layers);
+}
+
+static fallible open_folder(struct run *run, const char *path)
+{
+	struct error *e = path_open_dir(path, &run->dirfd);
+	if (e)
+		return error_prefix(e, "invalid rootfs");
+	return NULL;
+}
+
+static fallible read_config(struct run *run)
+{
+	const char *path = run->request->config;
+	auto_free char *text = NULL;
+	size_t size;
+	struct error *e = file_read(AT_FDCWD, path, OCI_SPEC_SIZE_LIMIT, &text, &size);
+	TRY_AS(e, "cannot load spec config file");
+	e = oci_spec_parse(text, size, &run->spec);
+	if (e)
+		return error_hint(error_prefix(e,
+		                               "decoding spec config file failed, current "
+		                               "supported OCI runtime-spec : v" OCI_SPEC_VERSION),
+		                  "coracle spec IMAGE ID > config.json writes one that works");
+	spec_recognise_seccomp(run->spec);
+	if (run->spec->windows.present && !run->spec->linux_.present)
+		return error_new(ERROR_UNSUPPORTED, "%s: Windows containers do not run yet", path);
+	// Ours: `coracle spec` says which image it was made of.
+	const struct oci_pairs *notes = &run->spec->annotations;
+	const char *image = oci_pairs_value(notes, ANNOTATION_IMAGE);
+	run->cni |= text_equal(oci_pairs_value(notes, ANNOTATION_CNI), "true");
+	if (image) {
+		if (!run->snapshotter)
+			run->snapshotter = oci_pairs_value(notes, ANNOTATION_SNAPSHOTTER);
+		return find_image(run, image);
+	}
+	const char *root = run->spec->root.path;
+	if (!root || !*root)
+		return error_hint(error_new(ERROR_INVALID, "%s: root.path is missing", path),
+		                  "coracle spec IMAGE ID > config.json writes one that works");
+	const char *slash = strrchr(path, '/');
+	// A relative root lies beside its config.json (runtime-spec, bundle.md).
+	auto_free char *beside = *root == '/' || !slash
+	                                 ? alloc_string(root)
+	                                 : alloc_printf("%.*s/%s", (int)(slash - path), path, root);
+	return open_folder(run, beside);
+}
+
+static fallible read_user_files(struct run *run, char **ret_passwd, char **ret_group,
+                                struct spec_source *source)
+{
+	struct root_files root = {.dirfd = run->dirfd};
+	if (run->layers) {
+		root.layers = run->layers->fds;
+		root.n_layers = run->layers->n;
+	}
+	TRY(root_file_read(&root, "etc", "passwd", ret_passwd, &source->passwd_size));
+	TRY(root_file_read(&root, "etc", "group", ret_group, &source->group_size));
+	source->passwd = *ret_passwd;
+	source->group = *ret_group;
+	return NULL;
+}
+
+static fallible make_spec_of_flags(struct run *run)
+{
+	const struct engine_run *r = run->request;
+	auto_arena struct arena *arena = arena_new();
+	struct spec_source source = {.ns = run->engine->ns, .id = r->id};
+	struct oci_image_config config;
+	auto_free char *folder = NULL, *passwd = NULL, *group = NULL;
+	if (r->spec->has_rootfs) {
+		TRY(open_folder(run, r->image));
+		TRY(path_of_fd(run->dirfd, &folder));
+		source.rootfs = folder;
+	} else {
+		TRY(find_image(run, r->image));
+		TRY_AS(oci_config_read(run->manifest->config, strlen(run->manifest->config), arena,
+		                       &config),
+		       "image \"%s\"", run->image->name);
+		source.image = &config;
+	}
+	TRY(read_user_files(run, &passwd, &group, &source));
+	auto_spec_host struct spec_host host = {0};
+	TRY(spec_host_look(r->spec, &host));
+	auto_strings struct strings warnings = {0};
+	TRY(spec_make(r->spec, &source, &host, &warnings, &run->spec));
+	for (size_t i = 0; i < warnings.n; i++)
+		engine_warn(run->engine, "%s", warnings.items[i]);
+	return NULL;
+}
+
+fallible run_resolve(struct run *run)
+{
+	TRY(check_request(run));
+	struct store *store;
+	TRY(engine_store(run->engine, &store));
+	run->cni = run->request->cni;
+	run->snapshotter = run->request->snapshotter;
+	TRY(run->request->config ? read_config(run) : make_spec_of_flags(run));
+	if (!run->cni)
+		return NULL;
+	struct oci_spec *spec = run->spec;
+	const struct oci_namespace *net = oci_spec_namespace(spec, OCI_NAMESPACE_NETWORK);
+	if (!net && !run->request->config)
+		return error_hint(
+			error_new(ERROR_INVALID, "--net-host and --cni can't be used together"),
+			"leave one of them away");
+	if (!net)
+		oci_spec_set_namespace(spec, OCI_NAMESPACE_NETWORK, NULL);
+	struct network_paths paths = engine_network_paths(run->engine);
+	struct error *e = network_config_load(&paths, &run->network);
+	return error_is(e, ERROR_NOT_FOUND)
+	               ? error_hint(e, "coracle's install.sh writes one; or copy a CNI "
+	                               "configuration into that folder (docs/network.md)")
+	               : e;
+}
+
+fallible engine_spec(struct engine *engine, const struct engine_run *request, char **ret)
+{
+	defer(run_done) struct run run = RUN_OF(engine, request);
+	struct engine_run without = *request;
+	without.cni = false; // the configuration isn't needed to write its wish down
+	run.request = &without;
+	TRY(run_resolve(&run));
+	struct oci_spec *spec = run.spec;
+	if (run.image) {
+		oci_spec_set_pair(spec, &spec->annotations, ANNOTATION_IMAGE, run.image->name);
+		oci_spec_set_pair(spec, &spec->annotations, ANNOTATION_SNAPSHOTTER,
+		                  snapshots_name(run.snapshots));
+	}
+	if (request->cni)
+		oci_spec_set_pair(spec, &spec->annotations, ANNOTATION_CNI, "true");
+	auto_json struct json *document = oci_spec_to_json(spec);
+	*ret = json_to_text(document, 4, JSON_ESCAPE_HTML);
+	return NULL;
+}

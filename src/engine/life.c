@@ -46,7 +46,7 @@ static enum life_owner find_owner(struct engine *e, const struct store_task *tas
 	return process_is_alive(task->owner_pid, task->owner_start) ? LIFE_STARTING : LIFE_DEAD;
 }
 
-fallible life_read(struct engine *e, const char *ns, const char *id, struct life *ret)
+static fallible read_rows(struct engine *e, const char *ns, const char *id, struct life *ret)
 {
 	struct store *store;
 	TRY(engine_store(e, &store));
@@ -62,8 +62,14 @@ fallible life_read(struct engine *e, const char *ns, const char *id, struct life
 		life_forget(&life);
 		return error;
 	}
-	life.owner = find_owner(e, life.task);
 	*ret = life;
+	return NULL;
+}
+
+fallible life_read(struct engine *e, const char *ns, const char *id, struct life *ret)
+{
+	TRY(read_rows(e, ns, id, ret));
+	ret->owner = find_owner(e, ret->task);
 	return NULL;
 }
 
@@ -223,7 +229,7 @@ fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool r
 	struct store_claim *claim;
 	TRY(store_claim(e->store, e->ns, id, STORE_CLAIM_WAIT, &claim));
 	defer(life_forget) struct life life = {0};
-	struct error *error = life_read(e, e->ns, id, &life);
+	struct error *error = read_rows(e, e->ns, id, &life);
 	if (error_is(error, ERROR_NOT_FOUND) || (!error && !life.task)) {
 		error_drop(&error); // somebody has removed it
 		return store_claim_remove(claim);

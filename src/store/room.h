@@ -28,6 +28,9 @@ fallible store_check_state(struct store *s);
 // durable in its parent.
 fallible store_folder(struct store *s, const char *path, int *ret_dirfd);
 
+#define STORE_PARTIAL_FOLDER "content/partial"
+#define STORE_PARTIAL_LIFE_NS (INT64_C(24) * 3600 * 1000000000) // untouched for so long: garbage
+
 int64_t store_now_ns(void);
 
 // Label kinds are those of store.h; the object of a snapshot is "snapshotter/key".

@@ -8,7 +8,9 @@ static fallible put_blob(const struct publishing *g, const struct store_new_blob
 	const struct store_descriptor *d = &b->descriptor;
 	TRY(database_do(g->meta,
 	                "INSERT INTO blobs (ns, digest, media_type, size, created, updated) "
-	                "VALUES (?1, ?2, ?3, ?4, ?5, ?5) ON CONFLICT DO NOTHING",
+	                "VALUES (?1, ?2, ?3, ?4, ?5, ?5) ON CONFLICT DO UPDATE "
+	                // A fetched blob comes before it is known what it is.
+	                "SET media_type = excluded.media_type WHERE media_type = ''",
 	                VALUES(TEXT(g->p->ns), TEXT(d->digest), TEXT(d->media_type),
 	                       NUMBER(d->size_bytes), NUMBER(now)),
 	                NULL));

@@ -245,6 +245,18 @@ fallible store_session_layer(struct store_session *x, size_t *ret_layer, int *re
 // Removes what has not been published, and the session. Takes NULL.
 fallible store_end_session(struct store_session *x);
 
+enum store_partial_flags { STORE_PARTIAL_WAIT = 1 };
+// Opens the file of a blob that is to be fetched, for reading and writing, with what an interrupted
+// fetch has left in it, under an exclusive lock that belongs to the open file. BUSY if somebody else
+// is fetching it, unless STORE_PARTIAL_WAIT: then it may be in the store when this returns. What is
+// in it is nobody's word: hash it. The next gc takes it when it was not touched for a day.
+fallible store_open_partial(struct store *s, const char *digest, int flags, int *ret_fd);
+// Moves the file, whole and verified, into the session's folder of blobs as `name`; who has its
+// lock may. Then release the lock.
+fallible store_session_adopt(struct store_session *x, const char *digest, const char *name);
+// Removes it; who has its lock may. None is no error.
+fallible store_remove_partial(struct store *s, const char *digest);
+
 struct store_new_blob {
 	struct store_descriptor
 		descriptor; // digest and size have been verified by whoever wrote it
@@ -454,7 +466,7 @@ fallible store_remove_lease(struct store *s, const char *ns, const char *id);
 struct store_garbage {
 	struct arena *arena;
 	struct store_garbage_item {
-		const char *kind; // "blob", "snapshot", "lease", "blob file", "snapshot folder",
+		const char *kind; // "blob", "snapshot", "lease", "blob file", "partial blob", "snapshot folder",
 		                  // "session", "writable layer", "state folder", "trash"
 		const char *ns;   // "" where it has none
 		const char *name;

@@ -81,6 +81,37 @@ static fallible sweep_blobs(struct gc *g)
 	return NULL;
 }
 
+// Begun by a fetch that nobody has gone on with.
+static fallible sweep_partial(struct gc *g, int folder, const char *name)
+{
+	struct stat st;
+	bool held = false;
+	auto_fd int fd = openat(folder, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return NULL; // not of our making
+	int64_t touched = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+	if (g->now_ns - touched < STORE_PARTIAL_LIFE_NS)
+		return NULL;
+	TRY(lock_is_held(fd, LOCK_EXCLUSIVE, &held));
+	return held ? NULL
+	            : take_file(g, folder, name, name, "partial blob",
+	                        "nobody has gone on with it for a day");
+}
+
+static fallible sweep_partials(struct gc *g)
+{
+	auto_strings struct strings files = {0};
+	TRY(store_list_at(g->store->rootfd, STORE_PARTIAL_FOLDER, &files));
+	auto_fd int folder = -1;
+	if (!files.n)
+		return NULL;
+	TRY(store_folder(g->store, STORE_PARTIAL_FOLDER, &folder));
+	for (size_t i = 0; i < files.n; i++)
+		if (is_hex(files.items[i], 64))
+			TRY(sweep_partial(g, folder, files.items[i]));
+	return NULL;
+}
+
 static fallible session_is_dead(struct gc *g, const char *name, bool *ret)
 {
 	auto_free char *path = alloc_printf("content/ingest/%s/lock", name);
@@ -201,6 +232,7 @@ fallible gc_sweep_files(struct gc *g)
 	TRY(sweep_snapshots(g)); // before the sessions, whose locks it asks
 	TRY(sweep_sessions(g));
 	TRY(sweep_blobs(g));
+	TRY(sweep_partials(g));
 	return sweep_uppers(g);
 }
 

@@ -76,6 +76,22 @@ static fallible read_media_type(const struct json *o, const struct json_path *pa
 	return NULL;
 }
 
+static fallible read_urls(const struct json *o, const struct json_path *path, struct arena *arena,
+                          struct oci_descriptor *d)
+{
+	enum { URLS_LIMIT = 16 };
+	const struct json *urls = NULL;
+	TRY(json_get_array(o, path, "urls", URLS_LIMIT, &urls));
+	d->urls = arena_alloc(arena, (json_size(urls) + 1) * sizeof(*d->urls));
+	for (size_t i = 0; i < json_size(urls); i++) {
+		const char *url = json_text(json_item(urls, i));
+		if (!url)
+			return member_error(ERROR_INVALID, path, "urls", "not all strings", NULL);
+		d->urls[d->n_urls++] = arena_string(arena, url);
+	}
+	return NULL;
+}
+
 static fallible read_descriptor(const struct json *o, const struct json_path *path,
                                 struct arena *arena, struct oci_descriptor *ret)
 {
@@ -98,6 +114,7 @@ static fallible read_descriptor(const struct json *o, const struct json_path *pa
 	const char *artifact = NULL;
 	TRY(json_get_string(o, path, "artifactType", &artifact));
 	d.artifact_type = arena_string(arena, artifact);
+	TRY(read_urls(o, path, arena, &d));
 	*ret = d;
 	return NULL;
 }

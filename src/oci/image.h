@@ -64,6 +64,8 @@ struct oci_descriptor {
 	struct oci_platform platform;
 	struct oci_pair_list annotations;
 	const char *artifact_type; // or NULL
+	const char **urls;         // where else a blob may be had: foreign layers; any text
+	size_t n_urls;
 };
 
 struct oci_index {

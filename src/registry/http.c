@@ -321,17 +321,13 @@ static bool is_transient(const struct exchange *x, CURLcode code)
 static struct error *explain(struct exchange *x, CURLcode code)
 {
 	const char *why = *x->http->why ? x->http->why : curl_easy_strerror(code);
-	char method[8] = "";
-	snprintf(method, sizeof(method), "%s", x->request->method);
-	for (char *c = method; *c && *++c;)
-		*c += 'a' - 'A';
+	const char *method = x->request->method;
 	if (x->is_refused)
-		return error_new(ERROR_INVALID, "%s \"%.300s\": a link-local address is not asked",
+		return error_new(ERROR_INVALID, "%s %.300s: a link-local address is not asked",
 		                 method, x->request->url);
 	if (x->error)
-		return error_prefix(take(&x->error), "%s \"%.300s\"", method, x->request->url);
-	return error_new(ERROR_SYSTEM, "failed to do request: %s \"%.300s\": %.300s", method,
-	                 x->request->url, why);
+		return error_prefix(take(&x->error), "%s %.300s", method, x->request->url);
+	return error_new(ERROR_SYSTEM, "%s %.300s: %.300s", method, x->request->url, why);
 }
 
 fallible http_exchange(struct http *h, const struct http_request *r, struct http_response *ret)

@@ -8,6 +8,7 @@ enum {
 	REDIRECTS_MAX = 10,
 	AUTH_ROUNDS = 2,
 	TRIES_MAX = 5,
+	TRIES_OF_MIRRORS = 2, // there is somebody else to ask
 	BACKOFF_MS = 250,
 	WAIT_MAX_S = 60,
 	MESSAGE_MAX = 200,
@@ -191,8 +192,7 @@ static fallible check_status(const struct question *q, const char *url)
 	                      : status == 403 ? " Forbidden"
 	                      : status == 429 ? " Too Many Requests"
 	                                      : "";
-	return error_new(code, "unexpected status from %s request to %.300s: %ld%s%s", q->method,
-	                 url, status, meaning, message);
+	return error_new(code, "%s %.300s: %ld%s%s", q->method, url, status, meaning, message);
 }
 
 static bool is_passing(long status)
@@ -228,6 +228,8 @@ fallible session_ask(struct registry *r, size_t i, struct question *q)
 {
 	auto_free char *url = NULL;
 	uint64_t begun = q->offset ? *q->offset : 0;
+	bool is_last = i + 1 >= r->options.hosts->n;
+	unsigned tries_max = is_last ? TRIES_MAX : TRIES_OF_MIRRORS;
 	for (unsigned tries = 1;; tries++) {
 		struct error *e = attempt(r, i, q, &url);
 		bool again = e ? q->response->is_transient : is_passing(q->response->status);
@@ -241,7 +243,7 @@ fallible session_ask(struct registry *r, size_t i, struct question *q)
 			begun = *q->offset;
 			tries = 1;
 		}
-		if (tries == TRIES_MAX)
+		if (tries == tries_max)
 			return e;
 		session_debug(r, "%s; again", e->message);
 		struct error *never = wait_for(r, q, tries, url);

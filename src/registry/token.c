@@ -146,7 +146,7 @@ fallible token_get(struct registry *r, size_t i, const struct http_response *cha
 	if (strcmp(own.host, asked.host) != 0 || own.port != asked.port)
 		return NULL;
 	if (c->scheme == AUTH_BEARER)
-		TRY_AS(get_bearer(r, i, c, url, &authorization), "failed to authorize");
+		TRY_AS(get_bearer(r, i, c, url, &authorization), "authorization");
 	else if (c->scheme == AUTH_BASIC && h->user && !state->authorization)
 		authorization = auth_basic(h->user, h->secret);
 	if (!authorization)

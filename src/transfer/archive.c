@@ -51,6 +51,22 @@ static fallible write_answer(const struct json *answer)
 	return fd_write_all(WORKER_ANSWER, text, size);
 }
 
+static fallible find_index(struct ingest *in, struct ingest_file **ret)
+{
+	struct ingest_file *layout = ingest_find_path(in, "oci-layout");
+	if (layout) { // also when docker's manifest.json stands beside it
+		auto_free char *text = NULL;
+		TRY_AS(ingest_text(in, layout, 4096, &text), "oci-layout");
+		TRY(oci_layout_check(text, (size_t)layout->size));
+		*ret = ingest_find_path(in, "index.json");
+		return *ret ? NULL : error_new(ERROR_INVALID, "index.json: not in the archive");
+	}
+	if (ingest_find_path(in, "manifest.json"))
+		return docker_convert(in, ret);
+	return error_new(ERROR_INVALID, "not an image archive: neither oci-layout nor "
+	                                "manifest.json is in it");
+}
+
 // Nothing for the host's own system: Windows of the same architecture will do.
 static fallible describe(struct ingest *in, struct order *o, struct json **ret)
 {
@@ -58,13 +74,15 @@ static fallible describe(struct ingest *in, struct order *o, struct json **ret)
 	                             .platforms = o->platforms,
 	                             .n_platforms = o->n_platforms,
 	                             .all = o->all};
-	struct error *e = describe_archive(in, &r, ret);
+	struct ingest_file *index = NULL;
+	TRY(find_index(in, &index));
+	struct error *e = describe_index(in, &r, index, ret);
 	if (!error_is(e, ERROR_NOT_FOUND) || !o->is_default || o->all)
 		return e;
 	struct oci_platform windows = o->host;
 	memcpy(windows.os, "windows", sizeof("windows"));
 	r.platforms = &windows;
-	struct error *second = describe_archive(in, &r, ret);
+	struct error *second = describe_index(in, &r, index, ret);
 	if (!second) {
 		error_free(e);
 		return NULL;
@@ -103,7 +121,7 @@ fallible worker_archive(const struct json *request, struct worker_result *ret)
 	defer(ingest_done) struct ingest in = {
 		.dirfd = folder.fd, .limit_bytes = o.limit, .total_bytes = o.total};
 	TRY(layer_hash_new(&in.hash));
-	TRY(confine_end(false));
+	TRY(confine_end(CONFINE_READS));
 	if (!landlock)
 		channel_debug("this kernel has no Landlock: confined by root, rights and seccomp");
 	TRY(read_archive(&in, stream, &o));

@@ -77,6 +77,12 @@ void channel_progress(const char *item, size_t item_i, size_t n_items, uint64_t 
 	if (passed < EVERY_NS)
 		return;
 	last = now;
+	channel_progress_now(item, item_i, n_items, done, total);
+}
+
+void channel_progress_now(const char *item, size_t item_i, size_t n_items, uint64_t done,
+                          uint64_t total)
+{
 	struct packet p = {.kind = PACKET_PROGRESS,
 	                   .item_i = (uint32_t)item_i,
 	                   .n_items = (uint32_t)n_items,
@@ -92,6 +98,42 @@ fallible channel_opaque(void *unused, int dirfd)
 	const struct packet p = {.kind = PACKET_OPAQUE};
 	send_packet(&p, dirfd);
 	return NULL;
+}
+
+fallible channel_want(const char *digest, uint64_t size_bytes, unsigned flags, enum want_kind *ret,
+                      int *ret_fd)
+{
+	struct packet p = {.kind = PACKET_WANT, .item_i = flags, .total = size_bytes};
+	set_text(&p, digest);
+	send_packet(&p, -1);
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {0};
+	struct want_answer answer;
+	struct iovec part = {&answer, sizeof(answer)};
+	struct msghdr m = {.msg_iov = &part,
+	                   .msg_iovlen = 1,
+	                   .msg_control = control.bytes,
+	                   .msg_controllen = sizeof(control.bytes)};
+	ssize_t n;
+	do
+		n = recvmsg(channel, &m, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(answer))
+		_exit(1); // the client is gone
+	*ret_fd = -1;
+	const struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
+	*ret = (enum want_kind)answer.kind;
+	return NULL;
+}
+
+void channel_got(const char *digest)
+{
+	send_text(PACKET_GOT, digest);
 }
 
 void channel_done(uint64_t bytes, uint64_t n_inodes)

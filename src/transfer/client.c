@@ -5,6 +5,7 @@
 #include "kernel/mount.h"
 #include "kernel/namespace.h"
 #include "kernel/process.h"
+#include "oci/digest.h"
 #include "sys/fd.h"
 #include "transfer/client_private.h"
 #include <fcntl.h>
@@ -136,8 +137,9 @@ static fallible spawn(const struct client_job *job, int request, int socket, int
 	                  {job->transfer->program, job->role, NULL},
 	                  {null, null, KEEP_STDERR ? STDERR_FILENO : null, socket, request,
 	                   job->answer, job->input, job->target, job->lower}};
-	const struct namespace_clone clone = {.flags = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC |
-	                                               CLONE_NEWUTS | CLONE_NEWPID,
+	const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID;
+	const struct namespace_clone clone = {.flags = namespaces |
+	                                               (job->network ? 0 : CLONE_NEWNET),
 	                                      .cgroup = -1,
 	                                      .exit_signal = SIGCHLD};
 	pid_t pid;
@@ -154,6 +156,8 @@ static fallible spawn(const struct client_job *job, int request, int socket, int
 struct listener {
 	struct client_job *job;
 	uint64_t target_mount; // its mount ID
+	int socket;
+	size_t n_wants;
 	bool done;
 	struct error *error; // what the worker says went wrong
 };
@@ -185,6 +189,65 @@ static fallible mark_opaque(const struct listener *l, int fd)
 	if (fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0) < 0)
 		FAIL_ERRNO("mark an opaque directory");
 	return NULL;
+}
+
+static fallible broke(void)
+{
+	return error_new(ERROR_CORRUPT, "the worker broke the protocol");
+}
+
+static fallible send_answer(int socket, enum want_kind kind, int fd)
+{
+	struct want_answer answer = {.kind = kind};
+	struct iovec part = {&answer, sizeof(answer)};
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {0};
+	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+	if (fd >= 0) {
+		m.msg_control = control.bytes;
+		m.msg_controllen = sizeof(control.bytes);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	}
+	ssize_t n;
+	do
+		n = sendmsg(socket, &m, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	// A worker that died meanwhile is heard of by the end of its packets.
+	if (n < 0 && errno != EPIPE && errno != ECONNRESET)
+		FAIL_ERRNO("answer the worker");
+	return NULL;
+}
+
+static fallible take_want(struct listener *l, const struct packet *p)
+{
+	const struct transfer_blobs *blobs = l->job->blobs;
+	auto_fd int fd = -1;
+	enum transfer_want kind = TRANSFER_FETCH;
+	if (!blobs || !oci_digest_is_sha256(p->text) || ++l->n_wants > BLOBS_MAX ||
+	    p->total > INT64_MAX)
+		return broke();
+	TRY(oci_digest_check(p->text));
+	const struct transfer_wanted wanted = {.digest = p->text,
+	                                       .size_bytes = p->total,
+	                                       .is_document = p->item_i & WANT_DOCUMENT,
+	                                       .patiently = p->item_i & WANT_PATIENTLY};
+	TRY(blobs->want(blobs->arg, &wanted, &kind, &fd));
+	return send_answer(l->socket, (enum want_kind)kind, fd);
+}
+
+static fallible take_got(const struct listener *l, const struct packet *p)
+{
+	const struct transfer_blobs *blobs = l->job->blobs;
+	if (!blobs || !oci_digest_is_sha256(p->text))
+		return broke();
+	TRY(oci_digest_check(p->text));
+	return blobs->got(blobs->arg, p->text);
 }
 
 static void take_error(struct listener *l, const struct packet *p)
@@ -223,6 +286,10 @@ static fallible take_packet(struct listener *l, struct packet *p, int fd)
 		return NULL;
 	case PACKET_OPAQUE:
 		return mark_opaque(l, fd);
+	case PACKET_WANT:
+		return take_want(l, p);
+	case PACKET_GOT:
+		return take_got(l, p);
 	case PACKET_ERROR:
 		take_error(l, p);
 		return NULL;
@@ -232,7 +299,7 @@ static fallible take_packet(struct listener *l, struct packet *p, int fd)
 		l->done = true;
 		return NULL;
 	default:
-		return error_new(ERROR_CORRUPT, "the worker broke the protocol");
+		return broke();
 	}
 }
 
@@ -309,10 +376,12 @@ fallible client_run(struct client_job *job)
 	auto_fd int request = -1, pidfd = -1;
 	struct listener l = {.job = job};
 	TRY(make_request(job->request, &request));
-	TRY(mount_id(job->target, &l.target_mount));
+	if (job->target >= 0)
+		TRY(mount_id(job->target, &l.target_mount));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		FAIL_ERRNO("socket of the worker");
 	auto_fd int ours = pair[0], theirs = pair[1];
+	l.socket = ours;
 	TRY(spawn(job, request, theirs, &pidfd));
 	close(fd_take(&theirs)); // else its end would never be seen
 	struct error *e = listen_to(&l, ours);

@@ -102,6 +102,50 @@ fallible transfer_read_archive(const struct transfer_archive_request *r,
                                struct transfer_archive **ret);
 void transfer_archive_free(struct transfer_archive *a); // takes NULL
 
+// --- registries -----------------------------------------------------------------------------
+
+// Where the bytes of an image go, and what is there already. Called from within the call below.
+enum transfer_want {    // values of protocol.h
+	TRANSFER_HAVE,  // it is there; of documents *ret_fd is for reading
+	TRANSFER_FETCH, // *ret_fd is for reading and writing, and holds a beginning of it, if
+	                // anything
+	TRANSFER_LATER, // somebody else is fetching it; not if `patiently`
+};
+struct transfer_wanted {
+	const char *digest;  // well-formed, sha256
+	uint64_t size_bytes; // 0: not known, or empty
+	bool is_document;    // manifest, index or config
+	bool patiently;      // wait for who is fetching it; then no other blob is being fetched
+};
+struct transfer_blobs {
+	fallible (*want)(void *arg, const struct transfer_wanted *wanted, enum transfer_want *ret,
+	                 int *ret_fd);
+	// All of it is there and has the right digest, the worker says.
+	fallible (*got)(void *arg, const char *digest);
+	void *arg;
+};
+
+struct registry_hosts;
+struct transfer_fetch_request {
+	const struct transfer *transfer; // its program is coracle-fetch
+	const struct registry_hosts *hosts;
+	const char *ns, *repository, *name; // "docker.io", "library/busybox", a tag or digest
+	const char *const *platforms;       // as of archives, but the best manifest of each
+	size_t n_platforms;
+	bool all_platforms;
+	size_t n_downloads; // at once; 0: 3
+	unsigned stall_s;   // so long without a byte ends a transfer; 0: 30
+	const char *http_proxy, *https_proxy, *no_proxy; // NULL: none
+	const char *ca_file; // the system's certificates; NULL: where they usually are
+	const struct transfer_blobs *blobs;
+};
+// Fetches an image: manifests of the wanted platforms, configs, layers. The worker has the host's
+// network and no file but copies of /etc/{hosts,resolv.conf,nsswitch.conf} and the certificates.
+// In *ret blobs have no `name`; its one image is the target, and so is `index`.
+// Errors: NOT_FOUND (no such image or platform), INVALID, CORRUPT, LIMIT, UNSUPPORTED, BUSY (to be
+// asked again later), SYSTEM (not reached, ENOSPC…). What came stays in the descriptors.
+fallible transfer_fetch(const struct transfer_fetch_request *r, struct transfer_archive **ret);
+
 // --- layers ---------------------------------------------------------------------------------
 
 struct transfer_unpack_layer {

@@ -127,9 +127,11 @@ static fallible take_blob(const struct json *o, const struct json_path *path, in
 	TRY(json_as_object(o, path));
 	TRY(take_digest(o, path, "digest", &b->digest));
 	TRY(take_text(o, path, "mediaType", true, &b->media_type));
-	TRY(take_text(o, path, "name", true, &b->name));
 	TRY(json_require_u64(o, path, "size", INT64_MAX, &b->size_bytes));
 	TRY(take_indices(o, path, "references", n, &b->references, &b->n_references));
+	if (dirfd < 0)
+		return NULL;
+	TRY(take_text(o, path, "name", true, &b->name));
 	return check_file(dirfd, b);
 }
 
@@ -217,20 +219,27 @@ static fallible take_answer(const struct json *o, int dirfd, struct transfer_arc
 
 // --- the call -----------------------------------------------------------------------------------
 
+fallible client_host_platform(char **ret)
+{
+	struct utsname machine;
+	if (uname(&machine) < 0)
+		FAIL_ERRNO("uname");
+	*ret = alloc_printf("linux/%s", machine.machine);
+	return NULL;
+}
+
 static fallible make_request(const struct transfer_archive_request *r, struct json **ret)
 {
 	uint64_t limit = r->limit_bytes;
 	struct stat st;
-	struct utsname machine;
+	auto_free char *host = NULL;
 	if (fstat(r->fd, &st) < 0)
 		FAIL_ERRNO("archive");
-	if (uname(&machine) < 0)
-		FAIL_ERRNO("uname");
+	TRY(client_host_platform(&host));
 	if (!limit)
 		TRY(client_free_bytes(r->ingest_dirfd, &limit));
 	auto_json struct json *request = json_new_object();
 	struct json *platforms = json_new_array();
-	auto_free char *host = alloc_printf("linux/%s", machine.machine);
 	json_set(request, "platforms", platforms);
 	json_set_string(request, "host", host);
 	json_set_u64(request, "limit", limit < INT64_MAX ? limit : INT64_MAX);
@@ -242,7 +251,7 @@ static fallible make_request(const struct transfer_archive_request *r, struct js
 	return NULL;
 }
 
-static fallible read_answer(int fd, int dirfd, struct transfer_archive **ret)
+fallible client_read_answer(int fd, int dirfd, struct transfer_archive **ret)
 {
 	auto_free char *text = NULL;
 	size_t size;
@@ -275,6 +284,6 @@ fallible transfer_read_archive(const struct transfer_archive_request *r,
 	                         .target = target,
 	                         .lower = -1};
 	TRY(client_space_error(client_run(&job), !r->limit_bytes));
-	TRY_AS(read_answer(answer, r->ingest_dirfd, ret), "answer of the worker");
+	TRY_AS(client_read_answer(answer, r->ingest_dirfd, ret), "answer of the worker");
 	return NULL;
 }

@@ -12,7 +12,9 @@ struct client_job {
 	int answer;
 	int target;
 	int lower;
-	uint64_t done, total; // written: what the DONE packet says; untrusted
+	bool network;                       // the host's; without it the worker has none
+	const struct transfer_blobs *blobs; // of `fetch`; NULL: the worker may not ask
+	uint64_t done, total;               // written: what the DONE packet says; untrusted
 };
 // Starts a worker, listens to it to its end, reaps it.
 fallible client_run(struct client_job *job);
@@ -24,3 +26,9 @@ fallible client_free_bytes(int dirfd, uint64_t *ret);
 struct error *client_space_error(struct error *e, bool limit_is_space);
 // Makes foreign text printable: one line, valid UTF-8, no control characters. In place.
 void client_clean_text(char *text);
+
+// What the worker says of an image or archive, checked. `dirfd` -1: blobs have no files of their
+// own there, and no names.
+fallible client_read_answer(int fd, int dirfd, struct transfer_archive **ret);
+// The host's platform, as the worker's request has it; the caller's.
+fallible client_host_platform(char **ret);

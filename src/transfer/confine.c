@@ -44,10 +44,37 @@ static fallible add_folder(int root, const struct confine_folder *folder)
 	return check(mount_attach(folder->mount, target), folder->name);
 }
 
+enum { COPY_MAX = 1 << 20 };
+
+static fallible add_copy(int root, const struct confine_copy *copy)
+{
+	auto_free char *bytes = NULL;
+	size_t size = 0;
+	auto_fd int from = open(copy->from, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (from < 0)
+		return NULL; // not every system has every file
+	TRY_AS(fd_read_to_end(from, COPY_MAX, &bytes, &size), "confine: %s", copy->from);
+	auto_fd int to = openat(root, copy->to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+	if (to < 0)
+		FAIL_ERRNO("confine: make %s", copy->to);
+	return error_prefix(fd_write_all(to, bytes, size), "confine: %s", copy->to);
+}
+
+static fallible add_copies(int root, const struct confine_role *role)
+{
+	for (const char *const *d = role->directories; d && *d; d++)
+		if (mkdirat(root, *d, 0755) < 0)
+			FAIL_ERRNO("confine: make %s", *d);
+	for (size_t i = 0; i < role->n_copies; i++)
+		TRY(add_copy(root, &role->copies[i]));
+	return NULL;
+}
+
 // A root of our own, attached over the old one and then made the root of the namespace.
 static fallible make_root(struct confine_role *role)
 {
-	struct mount_datum data[] = {{"mode", "0555"}, {"size", "64k"}, {"nr_inodes", "16"}};
+	struct mount_datum data[] = {
+		{"mode", "0555"}, {"size", role->n_copies ? "4m" : "64k"}, {"nr_inodes", "16"}};
 	struct mount_options options = {.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
 	                                       MOUNT_ATTR_NOEXEC,
 	                                .data = data,
@@ -62,6 +89,7 @@ static fallible make_root(struct confine_role *role)
 	TRY(check(mount_attach(root, old), "attach the root"));
 	for (size_t i = 0; i < role->n_folders; i++)
 		TRY(add_folder(root, &role->folders[i]));
+	TRY(add_copies(root, role));
 	TRY(check(mount_change(root, MOUNT_ATTR_RDONLY, 0, 0, false), "close the root"));
 	int sys = mount_pivot(root);
 	if (sys == EINVAL) // the old root is a ramfs
@@ -122,12 +150,19 @@ static fallible apply_landlock(const struct confine_role *role, int *ret_abi)
 	enum { FOLDERS_MAX = 4 };
 	const uint64_t write = LANDLOCK_ALL & ~(uint64_t)(LANDLOCK_EXECUTE | LANDLOCK_IOCTL_DEV |
 	                                                  LANDLOCK_MAKE_SOCK);
-	struct landlock_path paths[FOLDERS_MAX];
-	struct landlock_rules rules = {.paths = paths, .no_tcp = true, .no_scope = true};
+	struct landlock_path paths[FOLDERS_MAX + 1];
+	struct landlock_rules rules = {.paths = paths, .no_tcp = !role->network, .no_scope = true};
 	for (; rules.n_paths < role->n_folders && rules.n_paths < FOLDERS_MAX; rules.n_paths++) {
 		const struct confine_folder *f = &role->folders[rules.n_paths];
 		paths[rules.n_paths] =
 			(struct landlock_path){f->fd, f->writable ? write : LANDLOCK_READ};
+	}
+	auto_fd int root = -1;
+	if (role->n_copies) { // its root holds nothing else
+		root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (root < 0)
+			FAIL_ERRNO("confine: open the root");
+		paths[rules.n_paths++] = (struct landlock_path){root, LANDLOCK_READ};
 	}
 	auto_fd int ruleset = -1;
 	struct error *e = landlock_prepare(&rules, &ruleset, ret_abi);
@@ -152,35 +187,53 @@ fallible confine_begin(struct confine_role *role, int *ret_landlock)
 
 // --- system calls -------------------------------------------------------------------------------
 
-// Everything else is EPERM: no socket, no exec, no clone, no mount, no ptrace, no kill, no ioctl.
+// Everything else is EPERM: no exec, no mount, no ptrace, no kill, no ioctl; but for those that
+// speak no socket and no clone.
 // clang-format off
-static const int calls[] = {
-	SYS_read, SYS_write, SYS_pread64, SYS_pwrite64, SYS_readv, SYS_writev, SYS_lseek, SYS_close,
-	SYS_openat, SYS_openat2, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_getdents64,
-	SYS_unlinkat, SYS_ftruncate, SYS_fcntl,
-	SYS_sendto, SYS_sendmsg,
-	SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk,
-	SYS_futex, SYS_sched_yield, SYS_restart_syscall, SYS_clock_gettime, SYS_clock_nanosleep,
-	SYS_gettid, SYS_getpid, SYS_getrandom,
-	SYS_tgkill, // abort(); in this pid namespace there is nobody else
-	SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_rt_sigreturn, SYS_sigaltstack,
-	SYS_exit, SYS_exit_group,
-	// To here `archive` and `unpack`; from here `unpack` alone.
+#define COMMON \
+	SYS_read, SYS_write, SYS_pread64, SYS_pwrite64, SYS_readv, SYS_writev, SYS_lseek, SYS_close, \
+	SYS_openat, SYS_openat2, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_getdents64, \
+	SYS_unlinkat, SYS_ftruncate, SYS_fcntl, \
+	SYS_sendto, SYS_sendmsg, \
+	SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, \
+	SYS_futex, SYS_sched_yield, SYS_restart_syscall, SYS_clock_gettime, SYS_clock_nanosleep, \
+	SYS_gettid, SYS_getpid, SYS_getrandom, \
+	SYS_tgkill, /* abort(); in this pid namespace there is nobody else */ \
+	SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_rt_sigreturn, SYS_sigaltstack, \
+	SYS_exit, SYS_exit_group
+static const int reads[] = {COMMON};
+static const int writes_layers[] = {COMMON,
 	SYS_mkdirat, SYS_mknodat, SYS_symlinkat, SYS_linkat, SYS_renameat2, SYS_readlinkat,
 	SYS_fchown, SYS_fchownat, SYS_fchmod, SYS_fchmodat, SYS_utimensat, SYS_umask, SYS_fchdir,
 	SYS_fsetxattr, SYS_lsetxattr, SYS_fgetxattr, SYS_lgetxattr, SYS_flistxattr, SYS_llistxattr,
 	SYS_fremovexattr,
 };
+// Threads are libcurl's resolvers and ours; the resolver's sockets have a poll and a batch of calls.
+static const int speaks[] = {COMMON,
+	SYS_socket, SYS_connect, SYS_bind, SYS_shutdown, SYS_getsockname, SYS_getpeername,
+	SYS_getsockopt, SYS_setsockopt, SYS_recvfrom, SYS_recvmsg, SYS_sendmmsg, SYS_recvmmsg,
+	SYS_socketpair, SYS_pipe2, SYS_eventfd2, SYS_dup, SYS_dup3, SYS_ppoll, SYS_pselect6,
+#ifdef SYS_poll
+	SYS_poll, SYS_select, SYS_access, SYS_readlink, SYS_time,
+#endif
+	SYS_clone, SYS_clone3, SYS_set_robust_list, SYS_rseq, SYS_prctl, SYS_sched_getaffinity,
+	SYS_uname, SYS_sysinfo, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_gettimeofday,
+	SYS_nanosleep, SYS_prlimit64,
+};
 // clang-format on
 
-fallible confine_end(bool writes_layers)
+fallible confine_end(enum confine_calls what)
 {
-	size_t n = 0;
-	while (calls[n] != SYS_mkdirat)
-		n++;
-	if (writes_layers)
-		n = sizeof(calls) / sizeof(*calls);
+	static const struct {
+		const int *calls;
+		size_t n;
+	} sets[] = {
+		[CONFINE_READS] = {reads, sizeof(reads) / sizeof(*reads)},
+		[CONFINE_WRITES_LAYERS] = {writes_layers,
+	                                   sizeof(writes_layers) / sizeof(*writes_layers)},
+		[CONFINE_SPEAKS] = {speaks, sizeof(speaks) / sizeof(*speaks)},
+	};
 	auto_seccomp_filter struct seccomp_filter filter = {0};
-	TRY(seccomp_allow_only(calls, n, SECCOMP_RET_ERRNO | EPERM, &filter));
+	TRY(seccomp_allow_only(sets[what].calls, sets[what].n, SECCOMP_RET_ERRNO | EPERM, &filter));
 	return check(seccomp_install(&filter, SECCOMP_FILTER_FLAG_TSYNC), "seccomp");
 }

@@ -14,16 +14,26 @@ struct confine_folder {
 	int fd; // written: the folder, opened
 };
 
+// A file of the host that the worker's root has a copy of; what isn't there is left out.
+struct confine_copy {
+	const char *from, *to; // `to` below the root, in a folder that comes before
+};
+
 struct confine_role {
 	struct confine_folder *folders;
 	size_t n_folders;
-	uint64_t capabilities;  // kept; bit mask
-	uint64_t file_size_max; // of one file; 0: no limit
+	uint64_t capabilities;          // kept; bit mask
+	uint64_t file_size_max;         // of one file; 0: no limit
+	const char *const *directories; // empty ones, for copies; NULL behind the last
+	const struct confine_copy *copies;
+	size_t n_copies;
+	bool network; // it may speak to others
 };
 
 // In this order: a tmpfs as root with the folders in it, nothing else, read-only; limits;
 // capabilities; no_new_privs; Landlock. *ret_landlock: its ABI, 0 if the kernel has none.
 // Threads made afterwards are as confined as this one; there may be none before.
 fallible confine_begin(struct confine_role *role, int *ret_landlock);
-// The filter of system calls, for all threads. `writes_layers`: what unpacking needs beside.
-fallible confine_end(bool writes_layers);
+// The filter of system calls, for all threads: beside what all need, what one of these does.
+enum confine_calls { CONFINE_READS, CONFINE_WRITES_LAYERS, CONFINE_SPEAKS };
+fallible confine_end(enum confine_calls what);

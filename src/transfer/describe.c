@@ -354,6 +354,21 @@ static fallible look_at_images(struct graph *g, size_t top, const struct oci_ind
 	                                  "image might be filtered out");
 }
 
+static struct json *make_answer(const struct graph *g, size_t top, struct json *images)
+{
+	struct json *answer = json_new_object(), *blobs = json_new_array(),
+		    *manifests = json_new_array();
+	for (size_t i = 0; i < g->n_blobs; i++)
+		json_append(blobs, describe_blob(&g->blobs[i]));
+	for (size_t i = 0; i < g->n_manifests; i++)
+		json_append(manifests, describe_manifest(&g->manifests[i]));
+	json_set_u64(answer, "index", top);
+	json_set(answer, "blobs", blobs);
+	json_set(answer, "manifests", manifests);
+	json_set(answer, "images", images);
+	return answer;
+}
+
 static fallible describe(struct graph *g, struct ingest_file *index_file, struct json **ret)
 {
 	auto_free char *text = NULL;
@@ -367,37 +382,37 @@ static fallible describe(struct graph *g, struct ingest_file *index_file, struct
 	TRY(find_blob(g, &d, &top, &there));
 	auto_json struct json *images = json_new_array();
 	TRY(look_at_images(g, top, &index, images));
-	struct json *answer = json_new_object(), *blobs = json_new_array(),
-		    *manifests = json_new_array();
-	for (size_t i = 0; i < g->n_blobs; i++)
-		json_append(blobs, describe_blob(&g->blobs[i]));
-	for (size_t i = 0; i < g->n_manifests; i++)
-		json_append(manifests, describe_manifest(&g->manifests[i]));
-	json_set_u64(answer, "index", top);
-	json_set(answer, "blobs", blobs);
-	json_set(answer, "manifests", manifests);
-	json_set(answer, "images", take(&images));
-	*ret = answer;
+	*ret = make_answer(g, top, take(&images));
 	return NULL;
 }
 
-fallible describe_archive(struct ingest *in, const struct describe_request *r, struct json **ret)
+fallible describe_index(struct ingest *in, const struct describe_request *r,
+                        struct ingest_file *index, struct json **ret)
 {
-	struct ingest_file *layout = ingest_find_path(in, "oci-layout"), *index;
-	if (layout) { // also when docker's manifest.json stands beside it
-		auto_free char *text = NULL;
-		TRY_AS(ingest_text(in, layout, 4096, &text), "oci-layout");
-		TRY(oci_layout_check(text, (size_t)layout->size));
-		index = ingest_find_path(in, "index.json");
-		if (!index)
-			return error_new(ERROR_INVALID, "index.json: not in the archive");
-	} else if (ingest_find_path(in, "manifest.json")) {
-		TRY(docker_convert(in, &index));
-	} else {
-		return error_new(ERROR_INVALID, "not an image archive: neither oci-layout nor "
-		                                "manifest.json is in it");
-	}
 	defer(graph_done) struct graph g = {.in = in, .r = r, .arena = arena_new()};
 	g.blob_of_file = alloc_array(in->n_files, sizeof(*g.blob_of_file));
 	return describe(&g, index, ret);
+}
+
+// The target stands for the archive's index, and is its only image.
+static fallible describe_one(struct graph *g, const struct oci_descriptor *d, struct json **ret)
+{
+	size_t target = 0;
+	bool there = false;
+	TRY(look_at(g, d, 0, &target, &there));
+	if (!there || !g->blobs[target].manifests.n)
+		return error_new(ERROR_NOT_FOUND, "%s",
+		                 g->missing ? g->missing : "no image for the wanted platform");
+	struct json *images = json_new_array();
+	json_append(images, describe_image(g, d, target));
+	*ret = make_answer(g, target, images);
+	return NULL;
+}
+
+fallible describe_target(struct ingest *in, const struct describe_request *r,
+                         const struct oci_descriptor *d, struct json **ret)
+{
+	defer(graph_done) struct graph g = {.in = in, .r = r, .arena = arena_new()};
+	g.blob_of_file = alloc_array(in->n_files, sizeof(*g.blob_of_file));
+	return describe_one(&g, d, ret);
 }

@@ -2,7 +2,7 @@
 // What an ingested archive holds: index → manifests → configs → layers, checked, as the answer of
 // the role `archive`.
 #pragma once
-#include "oci/platform.h"
+#include "oci/image.h"
 #include "transfer/ingest.h"
 #include "json/json.h"
 
@@ -13,8 +13,13 @@ struct describe_request {
 	bool all;
 };
 
-// Marks the files that the answer names as `keep`. Errors as transfer_read_archive().
-fallible describe_archive(struct ingest *in, const struct describe_request *r, struct json **ret);
+// What stands below an archive's index. Marks the files that the answer names as `keep`.
+// Errors as transfer_read_archive().
+fallible describe_index(struct ingest *in, const struct describe_request *r,
+                        struct ingest_file *index, struct json **ret);
+// The same below one manifest or index that was fetched: the answer has it as its only image.
+fallible describe_target(struct ingest *in, const struct describe_request *r,
+                         const struct oci_descriptor *target, struct json **ret);
 
 // docker.c: writes manifests and an index for a docker-archive, and gives the index's file.
 fallible docker_convert(struct ingest *in, struct ingest_file **ret_index);

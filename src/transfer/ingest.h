@@ -14,6 +14,7 @@ struct ingest_file {
 	char digest[LAYER_DIGEST_SIZE];
 	uint64_t size;
 	unsigned char start[4]; // its first bytes
+	const char *text;       // of a document that isn't in the folder (role `fetch`); borrowed
 	bool keep;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// coracle-transfer ROLE: started by client.c, never by hand. protocol.h says with what.
+// coracle-transfer ROLE, coracle-fetch ROLE: started by client.c, never by hand. protocol.h says
+// with what.
 #include "sys/fd.h"
 #include "transfer/channel.h"
 #include "transfer/protocol.h"
@@ -8,14 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-
-static const struct role {
-	const char *name;
-	fallible (*work)(const struct json *request, struct worker_result *ret);
-} roles[] = {
-	{"archive", worker_archive},
-	{"unpack", worker_unpack},
-};
 
 static bool is_started_by_client(void)
 {
@@ -52,9 +45,9 @@ static fallible work(const struct role *role, struct worker_result *ret)
 int main(int argc, char **argv)
 {
 	const struct role *role = NULL;
-	for (size_t i = 0; argc == 2 && i < sizeof(roles) / sizeof(*roles); i++)
-		if (!strcmp(argv[1], roles[i].name))
-			role = &roles[i];
+	for (size_t i = 0; argc == 2 && worker_roles[i].name; i++)
+		if (!strcmp(argv[1], worker_roles[i].name))
+			role = &worker_roles[i];
 	if (!role || !is_started_by_client()) {
 		fputs("coracle-transfer: coracle starts this program\n", stderr);
 		return 2;

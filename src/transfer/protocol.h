@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Between client and worker. The worker is started with these descriptors:
-//   3 a SOCK_SEQPACKET socket: packets from the worker to the client, never back
+//   3 a SOCK_SEQPACKET socket: packets from the worker to the client; back only to WANT
 //   4 the request: a document, rewound (the client's own words: trusted by the worker)
-//   5 the answer of `archive`: a memfd that the client reads when the worker is gone (untrusted)
-//   6 the input: archive or blob
-//   7 a detached mount of the folder to write: ingest, or the layer's new one
-//   8 a detached, read-only mount of what is below, merged; not for `archive`, nor for a base layer
+//   5 the answer of `archive` and `fetch`: a memfd that the client reads when the worker is gone
+//   (untrusted) 6 the input: archive or blob 7 a detached mount of the folder to write: ingest, or
+//   the layer's new one 8 a detached, read-only mount of what is below, merged; not for `archive`,
+//   nor for a base layer
 //
 // Every packet is one struct packet; of OPAQUE ones a directory's descriptor comes along, which the
 // client marks with trusted.overlay.opaque: the worker hasn't the capability. The last packet is
@@ -31,6 +31,9 @@ enum packet_kind {
 	PACKET_WARN,
 	PACKET_DEBUG,
 	PACKET_OPAQUE,
+	PACKET_WANT, // `fetch`: the blob named in the text, of `total` bytes (0: not known);
+	             // `item_i` has want flags. It is answered by one struct want_answer
+	PACKET_GOT, // `fetch`: the blob's descriptor has all of it, and its digest is right
 	PACKET_ERROR,
 	PACKET_DONE
 };
@@ -48,4 +51,17 @@ struct packet {
 	uint32_t item_i, n_items; // PROGRESS
 	uint64_t done, total;     // PROGRESS: bytes; DONE: bytes written and inodes made
 	char text[PACKET_TEXT];   // with a zero
+};
+
+enum want_flags {
+	WANT_DOCUMENT = 1,  // a manifest, index or config: it will be read
+	WANT_PATIENTLY = 2, // wait while somebody else is fetching it
+};
+enum want_kind {
+	WANT_HAVE,  // the store has it; of documents its descriptor comes along, for reading
+	WANT_FETCH, // a descriptor to read and write comes along, with what is there of it
+	WANT_LATER, // somebody else is fetching it
+};
+struct want_answer {
+	uint32_t kind;
 };

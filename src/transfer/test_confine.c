@@ -231,7 +231,7 @@ static _Noreturn void be_child(int new_mount, int lower_mount, int out)
 	struct confine_role role = {.folders = folders, .n_folders = 2, .capabilities = unpacking};
 	struct error *e = confine_begin(&role, &o.landlock);
 	if (!e)
-		e = confine_end(true);
+		e = confine_end(CONFINE_WRITES_LAYERS);
 	if (e) {
 		snprintf(o.message, sizeof(o.message), "%s", e->message);
 	} else {

@@ -107,7 +107,7 @@ fallible worker_unpack(const struct json *request, struct worker_result *ret)
 	TRY(confine_begin(&role, &landlock));
 	TRY(layer_stream_new(WORKER_INPUT, LAYER_HASH | LAYER_THREAD, stream_limit(o.limit),
 	                     &o.stream));
-	TRY(confine_end(true));
+	TRY(confine_end(CONFINE_WRITES_LAYERS));
 	if (!landlock)
 		channel_debug("this kernel has no Landlock: confined by root, rights and seccomp");
 	return unpack(&o, folders, ret);

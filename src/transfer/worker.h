@@ -8,5 +8,14 @@
 struct worker_result {
 	uint64_t bytes, n_inodes;
 };
+struct role {
+	const char *name;
+	fallible (*work)(const struct json *request, struct worker_result *ret);
+};
+// What this program can do; ends with a row without a name. coracle-transfer and coracle-fetch are
+// two programs, so that neither links what the other needs.
+extern const struct role worker_roles[];
+
 fallible worker_archive(const struct json *request, struct worker_result *ret);
 fallible worker_unpack(const struct json *request, struct worker_result *ret);
+fallible worker_fetch(const struct json *request, struct worker_result *ret);

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry/hosts.h"
+#include "sys/fd.h"
+#include "transfer/client_private.h"
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { DOWNLOADS = 3, DOWNLOADS_MAX = 32, STALL_S = 30 };
+
+_Static_assert((int)TRANSFER_HAVE == WANT_HAVE && (int)TRANSFER_FETCH == WANT_FETCH &&
+                       (int)TRANSFER_LATER == WANT_LATER,
+               "one enum, two headers");
+
+static const char *find_ca_file(void)
+{
+	static const char *const usual[] = {
+		"/etc/ssl/certs/ca-certificates.crt",                // Debian, Arch
+		"/etc/pki/tls/certs/ca-bundle.crt",                  // Fedora
+		"/etc/ssl/ca-bundle.pem",                            // SUSE
+		"/etc/ssl/cert.pem",                                 // Alpine
+		"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", // RHEL
+	};
+	for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++)
+		if (!access(usual[i], R_OK))
+			return usual[i];
+	return NULL;
+}
+
+static fallible make_request(const struct transfer_fetch_request *r, struct json **ret)
+{
+	auto_free char *host = NULL;
+	TRY(client_host_platform(&host));
+	size_t downloads = r->n_downloads ? r->n_downloads : DOWNLOADS;
+	struct json *request = json_new_object(), *platforms = json_new_array();
+	json_set(request, "hosts", registry_hosts_to_json(r->hosts));
+	json_set_string(request, "ns", r->ns);
+	json_set_string(request, "repository", r->repository);
+	json_set_string(request, "name", r->name);
+	json_set_string(request, "host", host);
+	for (size_t i = 0; i < r->n_platforms; i++)
+		json_append_string(platforms, r->platforms[i]);
+	json_set(request, "platforms", platforms);
+	json_set_bool(request, "all", r->all_platforms);
+	json_set_u64(request, "downloads", downloads < DOWNLOADS_MAX ? downloads : DOWNLOADS_MAX);
+	json_set_u64(request, "stall", r->stall_s ? r->stall_s : STALL_S);
+	json_set_string(request, "httpProxy", r->http_proxy);
+	json_set_string(request, "httpsProxy", r->https_proxy);
+	json_set_string(request, "noProxy", r->no_proxy);
+	json_set_string(request, "ca", r->ca_file ? r->ca_file : find_ca_file());
+	*ret = request;
+	return NULL;
+}
+
+fallible transfer_fetch(const struct transfer_fetch_request *r, struct transfer_archive **ret)
+{
+	auto_json struct json *request = NULL;
+	auto_fd int answer = memfd_create("answer", MFD_CLOEXEC);
+	if (answer < 0)
+		FAIL_ERRNO("answer of the worker");
+	TRY(make_request(r, &request));
+	struct client_job job = {.transfer = r->transfer,
+	                         .role = "fetch",
+	                         .request = request,
+	                         .input = -1,
+	                         .answer = answer,
+	                         .target = -1,
+	                         .lower = -1,
+	                         .network = true,
+	                         .blobs = r->blobs};
+	TRY(client_run(&job));
+	TRY_AS(client_read_answer(answer, -1, ret), "answer of the worker");
+	return NULL;
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transfer/worker.h"
+#include <stddef.h>
+
+const struct role worker_roles[] = {
+	{"fetch", worker_fetch},
+	{NULL, NULL},
+};

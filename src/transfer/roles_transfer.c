@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transfer/worker.h"
+#include <stddef.h>
+
+const struct role worker_roles[] = {
+	{"archive", worker_archive},
+	{"unpack", worker_unpack},
+	{NULL, NULL},
+};

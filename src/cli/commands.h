@@ -18,7 +18,7 @@
 		"format", NULL, TEXT("table|json"), "how to print", FLAG_OURS, "table" \
 	}
 
-extern const struct flag containers_delete_flags[], tasks_kill_flags[];
+extern const struct flag containers_delete_flags[], tasks_kill_flags[], images_pull_flags[];
 extern const struct flag flags_container[], flags_runtime[], flags_snapshotter[], flags_registry[];
 
 // images.c
@@ -29,6 +29,7 @@ fallible command_images_list(struct invocation *in);
 fallible command_images_mount(struct invocation *in);
 fallible command_images_unmount(struct invocation *in);
 fallible command_images_delete(struct invocation *in);
+fallible command_images_pull(struct invocation *in); // pull.c
 fallible command_images_tag(struct invocation *in);
 fallible command_images_label(struct invocation *in);
 

@@ -59,16 +59,16 @@ static const struct flag images_unmount_flags[] = {
 	{NULL},
 };
 
-static const struct flag images_pull_flags[] = {
-	{"label", NULL, TEXTS("KEY=VALUE")},
-	{"platform", NULL, TEXTS("OS/ARCH")},
-	{"all-platforms", NULL, BOOL},
-	{"all-metadata", NULL, BOOL, .bits = FLAG_HIDDEN},
-	{"skip-metadata", NULL, BOOL},
-	{"print-chainid", NULL, BOOL},
-	{"max-concurrent-downloads", NULL, INT("N")},
-	{"local", NULL, BOOL},
-	{"sync-fs", NULL, BOOL},
+const struct flag images_pull_flags[] = {
+	{"label", NULL, TEXTS("KEY=VALUE"), "label the image"},
+	{"platform", NULL, TEXTS("OS/ARCH"), "pull the image of this platform"},
+	{"all-platforms", NULL, BOOL, "pull and unpack the images of all platforms"},
+	{"all-metadata", NULL, BOOL, "accepted", .bits = FLAG_HIDDEN | FLAG_IDLE},
+	{"skip-metadata", NULL, BOOL, "accepted", .bits = FLAG_IDLE},
+	{"print-chainid", NULL, BOOL, "print the chain ID of the image"},
+	{"max-concurrent-downloads", NULL, INT("N"), "download so many layers at once (3)"},
+	{"local", NULL, BOOL, "accepted: coracle always pulls by itself", .bits = FLAG_IDLE},
+	{"sync-fs", NULL, BOOL, "accepted: what is unpacked is always durable", .bits = FLAG_IDLE},
 	{NULL},
 };
 
@@ -137,7 +137,8 @@ const struct command commands_images[] = {
 	 "images unmount --rm /mnt", command_images_unmount,
 	 .flags = {images_unmount_flags, flags_registry, flags_snapshotter}},
 	{"images pull", "[flags] <ref>", "Pull an image from a registry",
-	 .flags = {images_pull_flags, flags_registry, flags_snapshotter}, .bits = COMMAND_NOT_YET},
+	 "images pull docker.io/library/busybox:latest", command_images_pull,
+	 .flags = {images_pull_flags, flags_registry, flags_snapshotter}, .operand = "images"},
 	{"images push", "[flags] <remote> [<local>]", "Push an image to a registry",
 	 .flags = {images_push_flags, flags_registry}, .bits = COMMAND_NOT_YET},
 	{"images prune", "[flags]", "Remove images that nothing uses",

@@ -5,14 +5,14 @@
 const struct flag flags_registry[] = {
 	{"skip-verify", "k", BOOL, "do not verify the certificate of the registry"},
 	{"plain-http", NULL, BOOL, "speak HTTP instead of HTTPS to the registry"},
-	{"user", "u", TEXT("USER[:GROUP]"), "user and password for the registry"},
+	{"user", "u", TEXT("USER[:PASSWORD]"), "user and password for the registry"},
 	{"refresh", NULL, TEXT("TEXT"), "refresh token for the authorization server"},
 	{"hosts-dir", NULL, TEXT("DIR"), "folder of hosts.toml files"},
 	{"tlscacert", NULL, TEXT("FILE"), "certificate authority to trust for the registry"},
 	{"tlscert", NULL, TEXT("FILE"), "client certificate for the registry"},
 	{"tlskey", NULL, TEXT("FILE"), "key of the client certificate"},
-	{"http-dump", NULL, BOOL, "show all HTTP requests and responses"},
-	{"http-trace", NULL, BOOL, "show the timing of HTTP requests"},
+	{"http-dump", NULL, BOOL, "show all HTTP requests and responses", .bits = FLAG_NOT_YET},
+	{"http-trace", NULL, BOOL, "show the timing of HTTP requests", .bits = FLAG_NOT_YET},
 	{NULL},
 };
 const struct flag flags_runtime[] = {
@@ -142,6 +142,10 @@ const struct command commands_run[] = {
 	         "status is the process's own, 128+n if signal n ended it.", .operand = "images"},
 	{"ps", "[flags] [<filter>, ...]", "List what runs",
 	 "ps", command_containers_ps, .flags = {ps_flags}, .bits = COMMAND_OURS},
+	{"pull", "[flags] <ref>", "Pull an image: images pull",
+	 "pull busybox", command_images_pull,
+	 .flags = {images_pull_flags, flags_registry, flags_snapshotter}, .operand = "images",
+	 .bits = COMMAND_OURS},
 	{"rm", "[flags] CONTAINER [CONTAINER, ...]", "Remove containers: containers delete",
 	 "rm -f web", command_containers_delete, .flags = {containers_delete_flags},
 	 .bits = COMMAND_OURS, .operand = "containers"},

@@ -72,6 +72,31 @@ struct engine_import {
 fallible engine_import(struct engine *engine, const struct engine_import *request,
                        struct strings *ret);
 
+struct engine_pull {
+	const char *reference; // short names are completed
+	const char *const *platforms; // the best manifest of each; n 0: the host's
+	size_t n_platforms;
+	bool all_platforms;
+	bool no_unpack;
+	const char *snapshotter; // NULL: the engine's
+	const char *const *labels; // KEY=VALUE, of the image
+	size_t n_labels;
+	size_t max_downloads; // at once; 0: 3
+	bool plain_http, skip_verify;
+	const char *tls_ca, *tls_cert, *tls_key; // paths; NULL: none
+	const char *hosts_dir;     // NULL: /etc/coracle/certs.d, /etc/containerd/certs.d
+	const char *user, *secret; // NULL: what docker's config.json says
+	const char *identity_token; // a refresh token, in place of these; NULL: none
+	const char *docker_config; // the folder that it lies in; NULL: none
+};
+// Pulls an image: blobs and layers that are there are neither fetched nor unpacked again, an
+// interrupted pull is gone on with. *ret_name (the caller's) is the name that is stored, *ret_chain
+// (may be NULL) the chain ID of the platform that was unpacked.
+// Durable when it returns. After an error what came is kept for a day for the next pull, unless it
+// was wrong. Errors: NOT_FOUND (no such image or platform), INVALID, CORRUPT, LIMIT, UNSUPPORTED…
+fallible engine_pull(struct engine *engine, const struct engine_pull *request, char **ret_name,
+                     char **ret_chain);
+
 struct engine_image {
 	char *name, *media_type, *digest;
 	uint64_t size_bytes;            // manifest, config and layers of this platform

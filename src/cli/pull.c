@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// images pull: what the flags of a registry say becomes a request; the secret is asked for where
+// only a name is given.
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/session.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum { SECRET_MAX = 4096 };
+
+static fallible read_line(int fd, char **ret)
+{
+	auto_str struct str line = STR_LIMIT(SECRET_MAX);
+	for (char c = 0; c != '\n';) {
+		ssize_t n = read(fd, &c, 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			FAIL_ERRNO("read the password");
+		if (!n)
+			break;
+		if (c != '\n')
+			str_add_char(&line, c);
+	}
+	*ret = str_take(&line);
+	return NULL;
+}
+
+// From the terminal, without an echo; its settings are restored, also after an error.
+static fallible ask_secret(char **ret)
+{
+	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	struct termios before, silent;
+	if (fd < 0 || tcgetattr(fd, &before) < 0) {
+		if (fd >= 0)
+			close(fd);
+		return error_new(ERROR_USAGE, "--user NAME needs a terminal to ask for the "
+		                              "password: give NAME:PASSWORD");
+	}
+	silent = before;
+	silent.c_lflag &= ~(tcflag_t)ECHO;
+	ignore(write(fd, "Password: ", 10)); // seen or not, what is typed counts
+	tcsetattr(fd, TCSAFLUSH, &silent);
+	struct error *e = read_line(fd, ret);
+	tcsetattr(fd, TCSAFLUSH, &before);
+	ignore(write(fd, "\n", 1)); // as above
+	close(fd);
+	return e;
+}
+
+struct registry_login {
+	char *user, *secret, *docker_config; // NULL: none
+};
+
+static void registry_login_done(struct registry_login *l)
+{
+	free(l->user);
+	free(l->secret);
+	free(l->docker_config);
+}
+
+static fallible read_login(struct invocation *in, struct registry_login *ret)
+{
+	const char *user = flag_text(in, "user"), *colon = strchr(user, ':');
+	const char *config = getenv("DOCKER_CONFIG"), *home = getenv("HOME");
+	if (config && *config)
+		ret->docker_config = alloc_string(config);
+	else if (home && *home)
+		ret->docker_config = alloc_printf("%s/.docker", home);
+	if (!*user)
+		return NULL;
+	ret->user = colon ? alloc_bytes(user, (size_t)(colon - user)) : alloc_string(user);
+	if (!colon)
+		return ask_secret(&ret->secret);
+	ret->secret = alloc_string(colon + 1);
+	return NULL;
+}
+
+static fallible pull(struct invocation *in, struct session *s, struct engine_pull *request)
+{
+	size_t n_labels, n_platforms;
+	auto_free const char **labels = flag_texts(in, "label", &n_labels);
+	auto_free const char **platforms = flag_texts(in, "platform", &n_platforms);
+	auto_free char *name = NULL, *chain = NULL;
+	request->labels = labels;
+	request->n_labels = n_labels;
+	request->platforms = platforms;
+	request->n_platforms = n_platforms;
+	TRY(engine_pull(s->engine, request, &name, &chain));
+	auto_str struct str line = STR_LIMIT(65536), clean = STR_LIMIT(65536);
+	output_clean(&clean, name);
+	str_printf(&line, "%-40s\tsaved\t\n", clean.bytes); // as ctr's last screen
+	if (flag_bool(in, "print-chainid"))
+		str_printf(&line, "image chain ID: %s\n", chain);
+	output_str(&line);
+	return NULL;
+}
+
+fallible command_images_pull(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "please provide an image reference to pull"));
+	int64_t downloads = flag_int(in, "max-concurrent-downloads");
+	if (downloads < 0 || downloads > 32)
+		return error_new(ERROR_USAGE, "--max-concurrent-downloads: from 1 to 32");
+	defer(registry_login_done) struct registry_login login = {0};
+	TRY(read_login(in, &login));
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	struct engine_pull request = {
+		.reference = argument(in, 0),
+		.all_platforms = flag_bool(in, "all-platforms"),
+		.snapshotter = session_snapshotter(&s),
+		.max_downloads = (size_t)downloads,
+		.plain_http = flag_bool(in, "plain-http"),
+		.skip_verify = flag_bool(in, "skip-verify"),
+		.tls_ca = optional(flag_text(in, "tlscacert")),
+		.tls_cert = optional(flag_text(in, "tlscert")),
+		.tls_key = optional(flag_text(in, "tlskey")),
+		.hosts_dir = optional(flag_text(in, "hosts-dir")),
+		.user = login.user,
+		.secret = login.secret,
+		.identity_token = optional(flag_text(in, "refresh")),
+		.docker_config = login.docker_config,
+	};
+	return pull(in, &s, &request);
+}

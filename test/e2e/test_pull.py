@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images from honest registries, on loopback: Debian's docker-registry over http and https, with
+passwords and tokens, and one in this process that counts."""
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import cli
+from harness.cli import coracle, ctr
+from harness.images import (OCI, Image, describe_tree, digest, entry, layer, mounted,
+                            tree_differences)
+from harness.registry import (Registry, basic, certificate, docker_registry, needs, reply,
+                              skopeo_copy)
+
+missing = needs("docker-registry", "htpasswd", "skopeo", "umoci", "openssl")
+debian_registry = pytest.mark.skipif(missing, reason=f"needs {' '.join(missing)}")
+
+
+def image(n=3, size=100_000, **how):
+    rng = random.Random(n)
+    return Image(*(layer(entry(f"d{i}/"), entry(f"d{i}/f", rng.randbytes(size))) for i in range(n)), **how)
+
+
+def pull(ref, *flags, **how):
+    return coracle("images", "pull", *flags, ref, **how)
+
+
+def remove(ref):
+    coracle("images", "rm", ref)
+
+
+@pytest.fixture
+def tls(tmp_path):
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    return certificate(folder)
+
+
+# --- docker-registry ------------------------------------------------------------------------------
+
+@debian_registry
+@pytest.mark.quick
+def test_the_same_tree_as_umoci(tmp_path, cache):
+    with docker_registry(tmp_path) as host:
+        ref = f"{host}/library/busybox:latest"
+        skopeo_copy(f"oci-archive:{cache}/busybox.tar", f"docker://{ref}")
+        pull(ref)  # loopback: no TLS, so http
+        try:
+            assert "complete" in ctr("images", "check", f"name=={ref}").out
+            skopeo_copy(f"docker://{ref}", f"oci:{tmp_path}/layout:latest", "--src-tls-verify=false")
+            subprocess.run(["umoci", "unpack", "--image", f"{tmp_path}/layout:latest",
+                            tmp_path / "bundle"], check=True, capture_output=True)
+            with mounted(ref, tmp_path / "m") as root:
+                assert not tree_differences(describe_tree(tmp_path / "bundle/rootfs"), describe_tree(root))
+            assert coracle("run", "--rm", ref, "pulled", "echo", "hello").out == "hello\n"
+        finally:
+            remove(ref)
+
+
+@debian_registry
+def test_plain_http_and_docker_schema(tmp_path, cache):
+    with docker_registry(tmp_path) as host:
+        ref = f"{host}/a/b/c:1.0"
+        skopeo_copy(f"oci-archive:{cache}/busybox.tar", f"docker://{ref}", "--format", "v2s2")
+        pull(ref, "--plain-http")
+        remove(ref)
+
+
+@debian_registry
+def test_https_with_a_ca_of_its_own(tmp_path, tls, cache):
+    with docker_registry(tmp_path, tls=tls) as host:
+        ref = f"{host}/busybox:latest"
+        skopeo_copy(f"oci-archive:{cache}/busybox.tar", f"docker://{ref}")
+        said = pull(ref, code=125).err
+        assert "certificate" in said and "hint: --tlscacert" in said
+        assert "http://" not in said  # never after a certificate error
+        for flags in (["--tlscacert", tls[0]], ["-k"], ["--skip-verify"]):
+            pull(ref, *flags)
+            remove(ref)
+        folder = tmp_path / "hosts" / f"{host.replace(':', '_')}_"
+        folder.mkdir(parents=True)
+        (folder / "ca.crt").write_bytes(tls[0].read_bytes())
+        pull(ref, "--hosts-dir", tmp_path / "hosts")
+        remove(ref)
+        (folder / "hosts.toml").write_text(f'server = "https://{host}"\nca = "{tls[0]}"\n')
+        pull(ref, "--hosts-dir", tmp_path / "hosts")
+        remove(ref)
+
+
+@debian_registry
+def test_password(tmp_path, tls, cache):
+    with docker_registry(tmp_path, tls=tls, htpasswd=("me", "s3cret:x")) as host:
+        ref = f"{host}/busybox:latest"
+        skopeo_copy(f"oci-archive:{cache}/busybox.tar", f"docker://{ref}", "--dest-creds", "me:s3cret:x")
+        assert "hint: " in pull(ref, "-k", code=125).err
+        assert "401 Unauthorized" in pull(ref, "-k", "--user", "me:wrong", code=125).err
+        pull(ref, "-k", "--user", "me:s3cret:x")
+        remove(ref)
+        config = tmp_path / "docker"
+        config.mkdir()
+        auths = {"auths": {host: {"auth": basic("me", "s3cret:x").split()[1]}}}
+        (config / "config.json").write_text(json.dumps(auths))
+        pull(ref, "-k", env={"DOCKER_CONFIG": str(config)})
+        remove(ref)
+        helper = tmp_path / "docker-credential-test"
+        helper.write_text(f"""#!/bin/sh
+read server && test "$1 $server" = "get {host}" || exit 1
+echo '{{"ServerURL": "{host}", "Username": "me", "Secret": "s3cret:x"}}'
+""".replace("read server", "server=$(cat)"))
+        helper.chmod(0o755)
+        (config / "config.json").write_text(json.dumps({"credHelpers": {host: "test"}}))
+        pull(ref, "-k", env={"DOCKER_CONFIG": str(config), "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+        remove(ref)
+
+
+# --- tokens ---------------------------------------------------------------------------------------
+
+class TokenServer(Registry):
+    """The realm: gives `token` to whom says `wanted` (None: anybody)."""
+
+    def __init__(self, wanted, **how):
+        super().__init__(behave=self.give, **how)
+        self.wanted = wanted
+
+    def give(self, request):
+        if self.wanted and request.headers.get("Authorization") != self.wanted:
+            return reply(request, 401)
+        if request.command == "POST":
+            body = request.rfile.read(int(request.headers["Content-Length"])).decode()
+            if "refresh_token=again" not in body:
+                return reply(request, 401)
+            return reply(request, 200, b'{"access_token": "sesame"}')
+        return reply(request, 200, b'{"token": "sesame"}')
+
+
+def wants_token(realm):
+    def behave(request):
+        if request.headers.get("Authorization") == "Bearer sesame":
+            return False
+        return reply(request, 401, headers={
+            "WWW-Authenticate": f'Bearer realm="{realm.url}/token",service="test"'})
+    return behave
+
+
+@pytest.mark.parametrize("flags, wanted", [
+    ([], None), (["--user", "me:x"], basic("me", "x")), (["--refresh", "again"], None)])
+def test_token(tls, flags, wanted):
+    with TokenServer(wanted, tls=tls) as realm, Registry(image(), tls=tls, behave=wants_token(realm)) as r:
+        pull(r.ref, "--tlscacert", tls[0], *flags)
+        remove(r.ref)
+        assert all("service=test" in path or method == "POST" for method, path, _ in realm.log)
+        assert any("scope=repository%3Atest%3Apull" in path for _, path, _ in realm.log) or "--refresh" in flags
+
+
+# --- what is asked for, and how often ---------------------------------------------------------------
+
+@pytest.mark.quick
+def test_nothing_is_fetched_twice():
+    with Registry(image()) as r:
+        pull(r.ref, "--plain-http")
+        sent = dict(r.sent)
+        assert all(n == len(r.blobs[d]) for d, n in sent.items()) and len(sent) == 5
+        pull(r.ref, "--plain-http")
+        assert r.sent == sent
+        remove(r.ref)
+
+
+def test_a_second_image_costs_what_differs():
+    first = image(3)
+    second = Image(*first.layers, layer(entry("new", "1")))
+    with Registry(first) as r:
+        pull(r.ref, "--plain-http")
+        r.add(second, "second")
+        r.sent.clear()
+        pull(f"{r.host}/test:second", "--plain-http")
+        new = set(second.blobs) - set(first.blobs)
+        assert set(r.sent) == new
+        remove(r.ref)
+        remove(f"{r.host}/test:second")
+
+
+def platforms_index(r, *names):
+    entries = []
+    for name in names:
+        os_name, _, architecture = name.partition("/")
+        one = Image(layer(entry(architecture, name)))
+        one.config["architecture"], one.config["os"] = architecture, os_name
+        one.seal()
+        r.blobs.update(one.blobs)
+        r.types[one.target] = OCI + "manifest.v1+json"
+        entries.append({**one.index["manifests"][0], "platform": {"os": os_name, "architecture": architecture}})
+        entries[-1].pop("annotations")
+    return r.add_document({"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": entries},
+                          OCI + "index.v1+json", "latest")
+
+
+def test_platforms(tmp_path):
+    with Registry() as r:
+        platforms_index(r, "linux/amd64", "linux/386", "linux/arm64", "windows/amd64")
+        pull(r.ref, "--plain-http", "--platform", "linux/amd64")
+        assert "linux/amd64" in ctr("images", "ls").out and "386" not in ctr("images", "ls").out
+        with mounted(r.ref, tmp_path / "m") as root:
+            assert (root / "amd64").read_text() == "linux/amd64"
+        pull(r.ref, "--plain-http", "--all-platforms")
+        listed = ctr("images", "ls").out
+        assert all(p in listed for p in ("linux/amd64", "linux/386", "linux/arm64", "windows/amd64"))
+        remove(r.ref)
+        said = pull(r.ref, "--plain-http", "--platform", "linux/s390x", code=125).err
+        assert "no match for platform in manifest: linux/s390x" in said
+
+
+def test_mirror_then_registry(tmp_path):
+    """A mirror without the manifest, one that breaks in the middle, then the registry."""
+    img = image()
+
+    def breaks(request):
+        return "/blobs/" in request.path and reply(request, 500)
+
+    with Registry() as empty, Registry(img, behave=breaks) as broken, Registry(img) as r:
+        folder = tmp_path / f"{r.host.replace(':', '_')}_"
+        folder.mkdir()
+        (folder / "hosts.toml").write_text(
+            f'server = "{r.url}"\n[host."{empty.url}"]\n[host."{broken.url}"]\n'
+            f'capabilities = ["pull", "resolve"]\n[host."{broken.url}".header]\nx-test = ["yes"]\n')
+        pull(r.ref, "--hosts-dir", tmp_path)
+        assert empty.asked("manifests") and broken.asked("manifests") and broken.asked("blobs")
+        assert f"?ns=127.0.0.1%3A{r.port}" in broken.log[0][1] or f"?ns={r.host}" in broken.log[0][1]
+        assert broken.log[0][2]["x-test"] == "yes" and not any("x-test" in h for _, _, h in r.log)
+        assert r.asked("blobs") and not r.asked("manifests")
+        remove(r.ref)
+
+
+def test_foreign_layer_by_its_urls():
+    img = image(1)
+    with Registry() as elsewhere:
+        data = img.packed[0]
+        elsewhere.blobs[digest(data)] = data
+        img.manifest["layers"][0].update(
+            mediaType=OCI + "layer.nondistributable.v1.tar",
+            urls=[f"{elsewhere.url}/v2/test/blobs/{digest(data)}"])
+        img.seal_manifest()
+        with Registry(img) as r:
+            del r.blobs[digest(data)]
+            pull(r.ref, "--plain-http", "--user", "me:secret")
+            assert not any("Authorization" in headers for _, _, headers in elsewhere.log)
+            remove(r.ref)
+
+
+# --- interrupted ------------------------------------------------------------------------------------
+
+def slowly(registry, piece=65536, pause=0.01):
+    """Large blobs trickle, so that a pull can be killed in the middle."""
+    def behave(request):
+        name = request.path.rsplit("/", 1)[-1]
+        data = registry[0].blobs.get(name, b"")
+        if "/blobs/" not in request.path or len(data) < 2 * piece:
+            return False
+        start = int(re.search(r"\d+", request.headers.get("Range", "0")).group())
+        request.send_response(206 if start else 200)
+        if start:
+            request.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        request.send_header("Content-Length", str(len(data) - start))
+        request.end_headers()
+        for i in range(start, len(data), piece):
+            request.wfile.write(data[i:i + piece])
+            registry[1] += len(data[i:i + piece])
+            time.sleep(pause)
+        return True
+    return behave
+
+
+def test_kill_and_go_on(tmp_path, soak):
+    """Killed at random moments until it is through: what came isn't asked for again."""
+    img = image(2, size=4 << 20)
+    shared = [None, 0]
+    rng = random.Random(7)
+    with Registry(img, behave=slowly(shared)) as r:
+        shared[0] = r
+        kills = 0
+        for _ in range(soak(6, 50)):
+            command = cli.start("coracle", "images", "pull", "--plain-http", r.ref)
+            try:
+                command.wait(rng.uniform(0.05, 0.4))
+                break
+            except subprocess.TimeoutExpired:
+                command.send_signal(signal.SIGKILL)
+                command.wait()
+                kills += 1
+        pull(r.ref, "--plain-http")
+        whole = sum(map(len, img.packed))
+        # What was under way in sockets at a kill is lost: some pieces each time.
+        assert kills and shared[1] < whole + kills * (6 << 20)
+        assert "complete" in ctr("images", "check", f"name=={r.ref}").out
+        with mounted(r.ref, tmp_path / "m") as root:
+            assert (root / "d1/f").stat().st_size == 4 << 20
+        remove(r.ref)
+        coracle("gc")
+
+
+def test_two_at_once_share_the_work():
+    img = image(3, size=1 << 20)
+    shared = [None, 0]
+    with Registry(img, behave=slowly(shared)) as r:
+        shared[0] = r
+        both = [cli.start("coracle", "images", "pull", "--plain-http", r.ref) for _ in range(2)]
+        assert [command.wait(60) for command in both] == [0, 0]
+        assert shared[1] == sum(map(len, img.packed))
+        remove(r.ref)
+
+
+# --- what is linked -------------------------------------------------------------------------------
+
+def test_who_links_what():
+    def needed(program):
+        out = subprocess.run(["readelf", "-d", program], capture_output=True, text=True, check=True).stdout
+        return set(re.findall(r"\[(lib\w+)[-.0-9]*\.so", out))
+
+    libexec = Path("/usr/local/libexec/coracle")
+    network = {"libcurl", "libssl", "libnghttp2"}
+    assert not needed("/usr/local/bin/coracle") & (network | {"libcrypto"})
+    assert not needed(libexec / "coracle-transfer") & network
+    assert "libisal" not in needed(libexec / "coracle-fetch")

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Registries on loopback: Debian's docker-registry, and one in this process that can lie."""
+import base64
+import contextlib
+import http.server
+import json
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from .images import digest
+
+HOST = "127.0.0.1"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind((HOST, 0))
+        return s.getsockname()[1]
+
+
+def certificate(folder, name=HOST):
+    """A CA of its own and a certificate for loopback: (ca, cert, key)."""
+    ca, ca_key, cert, key, csr, ext = (Path(folder) / n for n in
+                                       ("ca.pem", "ca.key", "cert.pem", "key.pem", "csr", "ext"))
+    ext.write_text(f"subjectAltName=IP:{name},DNS:localhost\n")
+    quiet = {"check": True, "capture_output": True}
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", ca_key,
+                    "-out", ca, "-subj", "/CN=test CA", "-days", "2"], **quiet)
+    subprocess.run(["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", csr,
+                    "-subj", "/CN=test"], **quiet)
+    subprocess.run(["openssl", "x509", "-req", "-in", csr, "-CA", ca, "-CAkey", ca_key, "-out", cert,
+                    "-days", "2", "-CAcreateserial", "-extfile", ext], **quiet)
+    return ca, cert, key
+
+
+@contextlib.contextmanager
+def docker_registry(folder, tls=None, htpasswd=None):
+    """Debian's docker-registry; gives "127.0.0.1:PORT"."""
+    port = free_port()
+    settings = {"version": 0.1, "http": {"addr": f"{HOST}:{port}"},
+                "storage": {"filesystem": {"rootdirectory": f"{folder}/blobs"}}}
+    if tls:
+        settings["http"]["tls"] = {"certificate": str(tls[1]), "key": str(tls[2])}
+    if htpasswd:
+        file = Path(folder) / "htpasswd"
+        user, secret = htpasswd
+        done = subprocess.run(["htpasswd", "-Bbn", user, secret], capture_output=True, check=True)
+        file.write_bytes(done.stdout)
+        settings["auth"] = {"htpasswd": {"realm": "test", "path": str(file)}}
+    config = Path(folder) / "registry.yml"
+    config.write_text(json.dumps(settings))  # YAML, too
+    with open(Path(folder) / "registry.log", "wb") as log:
+        server = subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log)
+    try:
+        wait_for(port)
+        yield f"{HOST}:{port}"
+    finally:
+        server.kill()
+        server.wait()
+
+
+def wait_for(port):
+    until = time.monotonic() + 60
+    while True:
+        try:
+            return socket.create_connection((HOST, port), timeout=5).close()
+        except OSError:
+            assert time.monotonic() < until, "the registry doesn't listen"
+            time.sleep(0.02)
+
+
+def skopeo_copy(source, target, *flags):
+    subprocess.run(["skopeo", "copy", "-q", "--insecure-policy", "--dest-tls-verify=false", *flags,
+                    source, target], check=True)
+
+
+def needs(*programs):
+    return [p for p in programs if not shutil.which(p)]
+
+
+class Registry:
+    """A registry in this process. `behave(request)` is asked first; what returns true is done.
+    `log` has (method, path, headers) of every request, `sent` the bytes of bodies by digest."""
+
+    def __init__(self, *images, tls=None, behave=None, repository="test", tag="latest"):
+        self.repository, self.behave = repository, behave
+        self.blobs, self.tags, self.types = {}, {}, {}
+        for image in images:
+            self.add(image, tag)
+        self.log, self.sent, self.lock = [], {}, threading.Lock()
+        registry = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                registry.serve(self)
+
+            do_HEAD = do_POST = do_GET
+
+            def log_message(self, *args):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request, client_address):
+                pass  # clients that hang up are what is tested
+
+        self.server = Server((HOST, 0), Handler)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls[1], tls[2])
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
+                                                     do_handshake_on_connect=False)
+        self.port = self.server.server_address[1]
+        self.host = f"{HOST}:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://{self.host}"
+        self.ref = f"{self.host}/{repository}:{tag}"
+
+    def add(self, image, tag="latest"):
+        self.blobs.update(image.blobs)
+        manifest = image.index["manifests"][0]
+        self.tags[tag] = manifest["digest"]
+        self.types[manifest["digest"]] = manifest["mediaType"]
+
+    def add_document(self, document, media_type, tag=None):
+        data = document if isinstance(document, bytes) else json.dumps(document).encode()
+        self.blobs[digest(data)], self.types[digest(data)] = data, media_type
+        if tag:
+            self.tags[tag] = digest(data)
+        return {"mediaType": media_type, "digest": digest(data), "size": len(data)}
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05},
+                                       daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *args):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def serve(self, request):
+        with self.lock:
+            self.log.append((request.command, request.path, dict(request.headers)))
+        if self.behave and self.behave(request):
+            return
+        self.honest(request)
+
+    def honest(self, request):
+        path = request.path.split("?")[0]
+        match = re.fullmatch(rf"/v2/{self.repository}/(manifests|blobs)/(.+)", path)
+        if not match:
+            return reply(request, 200 if path == "/v2/" else 404)
+        kind, name = match.groups()
+        name = self.tags.get(name, name) if kind == "manifests" else name
+        data = self.blobs.get(name)
+        if data is None or (kind == "manifests" and name not in self.types):
+            return reply(request, 404, b'{"errors":[{"code":"UNKNOWN","message":"not here"}]}')
+        headers = {"Docker-Content-Digest": name,
+                   "Content-Type": self.types.get(name, "application/octet-stream")
+                   if kind == "manifests" else "application/octet-stream"}
+        start = int(re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", "bytes=0-")).group(1))
+        with self.lock:
+            self.sent[name] = self.sent.get(name, 0) + (request.command != "HEAD") * (len(data) - start)
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        reply(request, 206 if start else 200, data[start:], headers)
+
+    def asked(self, word):
+        with self.lock:
+            return [entry for entry in self.log if word in entry[1]]
+
+
+def reply(request, status, body=b"", headers=()):
+    request.send_response(status)
+    headers = dict(headers)
+    headers.setdefault("Content-Length", len(body))
+    for name, value in headers.items():
+        request.send_header(name, str(value))
+    request.end_headers()
+    if request.command != "HEAD":
+        request.wfile.write(body)
+    return True
+
+
+def basic(user, secret):
+    return "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()

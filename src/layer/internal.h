@@ -64,6 +64,7 @@ struct metadata {
 	struct timespec mtime;
 };
 
+struct windows_state;
 struct unpack {
 	const struct layer_unpack_request *r;
 	struct layer_unpacked done;
@@ -80,9 +81,25 @@ struct unpack {
 	struct inode_set brought; // inodes of this layer; native only
 	bool root_opaque;
 	unsigned warned; // bits of enum warning
+
+	struct windows_state *windows; // NULL: Linux' rules
+	struct {                       // a piece of the entry's data that was read to look at it
+		bool is_read;
+		const void *bytes;
+		size_t size;
+		uint64_t offset;
+	} first;
 };
 
-enum warning { WARN_TRUSTED, WARN_XATTR, WARN_DEVICE_WHITEOUT, WARN_METADATA_NAME };
+enum warning {
+	WARN_TRUSTED,
+	WARN_XATTR,
+	WARN_DEVICE_WHITEOUT,
+	WARN_METADATA_NAME,
+	WARN_WINDOWS_TOP,
+	WARN_WINDOWS_LINK,
+	WARN_WINDOWS_LINKS_LOST,
+};
 void unpack_warn(struct unpack *u, enum warning kind, const char *format, ...) PRINTF(3, 4);
 
 // dirs.c

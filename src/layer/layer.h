@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers: inflating and hashing their blobs, unpacking them into folders by Linux' rules.
-// Called by: transfer's worker, confined before it gets here; nothing here relies on that.
+// Layers: inflating and hashing their blobs, unpacking them into folders by Linux' or Windows'
+// rules. Called by: transfer's worker, confined before it gets here; nothing here relies on that.
 // Knows nothing of images, manifests, media types or where folders come from.
 // Specification: OCI image-spec 1.1, layer.md; RFC 1952 (gzip), RFC 8878 (zstd);
 // Documentation/filesystems/overlayfs.rst (whiteouts, opaque directories).
@@ -73,10 +73,13 @@ struct layer_unpack_request {
 	// Whiteouts remove at once. Else they become overlay's devices 0/0, and opaque folders are
 	// told to on_opaque, which marks them (trusted.overlay.opaque needs CAP_SYS_ADMIN).
 	bool native;
+	// By the rules of Windows' layers (windows.c); not with `native`.
+	bool windows;
 	uint64_t limit_bytes; // of file contents, holes included
 	fallible (*on_opaque)(void *arg, int dirfd);
-	void (*warn)(void *arg, const char *line); // each kind once; may be NULL
-	void (*progress)(void *arg);               // often; may be NULL
+	void (*warn)(void *arg, const char *line);  // each kind once; may be NULL
+	void (*debug)(void *arg, const char *line); // what isn't worth a warning; may be NULL
+	void (*progress)(void *arg);                // often; may be NULL
 	void *arg;
 };
 

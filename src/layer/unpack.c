@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One entry after the other: whiteout or made, by the row of its type.
 #include "layer/internal.h"
+#include "layer/windows.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
@@ -58,6 +59,18 @@ static fallible make_other(struct unpack *u, const struct tar_entry *e, const st
 	return apply_to_name(u, p->dir->fd, p->name, &m, e->xattrs, e->n_xattrs, is_link);
 }
 
+static fallible next_piece(struct unpack *u, const void **ret_bytes, size_t *ret_size,
+                           uint64_t *ret_offset)
+{
+	if (!u->first.is_read)
+		return tar_read(u->tar, ret_bytes, ret_size, ret_offset);
+	u->first.is_read = false;
+	*ret_bytes = u->first.bytes;
+	*ret_size = u->first.size;
+	*ret_offset = u->first.offset;
+	return NULL;
+}
+
 static fallible write_data(struct unpack *u, const struct tar_entry *e, int fd)
 {
 	uint64_t at = 0;
@@ -65,7 +78,7 @@ static fallible write_data(struct unpack *u, const struct tar_entry *e, int fd)
 		const void *bytes;
 		size_t size;
 		uint64_t offset;
-		TRY(tar_read(u->tar, &bytes, &size, &offset));
+		TRY(next_piece(u, &bytes, &size, &offset));
 		if (!size)
 			break;
 		if (offset != at && lseek(fd, (off_t)offset, SEEK_SET) < 0)
@@ -236,8 +249,37 @@ static fallible unpack_at(struct unpack *u, const struct tar_entry *e, const str
 	}
 }
 
+static fallible unpack_windows(struct unpack *u, const struct tar_entry *e)
+{
+	struct tar_entry entry;
+	u->first.is_read = false;
+	TRY(windows_entry(u, e, &entry));
+	if (!entry.name)
+		return NULL;
+	defer(place_done) struct place place = {0};
+	TRY(find_place(u, entry.name, &place));
+	return unpack_at(u, &entry, &place);
+}
+
+static fallible unpack_windows_links(struct unpack *u)
+{
+	for (;;) {
+		struct tar_entry entry;
+		TRY_AS(windows_next_link(u, &entry), "%.200s", u->name);
+		if (!entry.name)
+			break;
+		defer(place_done) struct place place = {0};
+		TRY_AS(find_place(u, entry.name, &place), "%.200s", entry.name);
+		TRY_AS(unpack_at(u, &entry, &place), "%.200s", entry.name);
+	}
+	windows_report(u);
+	return NULL;
+}
+
 static fallible unpack_entry(struct unpack *u, const struct tar_entry *e)
 {
+	if (u->windows)
+		return unpack_windows(u, e);
 	if (is_aufs(e->name)) {
 		unpack_warn(u, WARN_METADATA_NAME, "%s: metadata of aufs, left out", e->name);
 		return NULL;
@@ -283,6 +325,8 @@ static fallible unpack_all(struct unpack *u)
 		if (u->r->progress)
 			u->r->progress(u->r->arg);
 	}
+	if (u->windows)
+		TRY(unpack_windows_links(u));
 	TRY(hide_lower_root(u));
 	return dirs_apply_times(u);
 }
@@ -292,6 +336,7 @@ static void unpack_done(struct unpack *u)
 	dirs_done(u);
 	path_set_done(&u->opaque);
 	inode_set_done(&u->brought);
+	windows_state_free(u->windows);
 	tar_reader_free(u->tar);
 }
 
@@ -301,6 +346,8 @@ fallible layer_unpack(const struct layer_unpack_request *r, struct layer_unpacke
 	defer(unpack_done) struct unpack u = {.r = r, .tar = tar_reader_new(&source)};
 	for (size_t i = 0; i < DIRS; i++)
 		u.dirs[i].fd = -1;
+	if (r->windows)
+		u.windows = windows_state_new();
 	mode_t umask_before = umask(0); // modes are the archive's
 	struct error *e = unpack_all(&u);
 	umask(umask_before);

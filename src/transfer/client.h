@@ -164,7 +164,8 @@ struct transfer_unpack_layer {
 
 struct transfer_unpack_request {
 	const struct transfer *transfer;
-	bool native; // whiteouts remove at once; else they become overlay's devices and marks
+	bool native;  // whiteouts remove at once; else they become overlay's devices and marks
+	bool windows; // the layers are Windows' (layer/windows.c)
 	struct transfer_unpack_layer *layers; // bottom first; each sees the ones before it as lower
 	size_t n_layers;
 	const int *lower_dirfds; // layers that exist already, below layers[0], top first; borrowed

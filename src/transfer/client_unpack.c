@@ -80,6 +80,7 @@ static struct json *make_request(const struct transfer_unpack_request *r, size_t
 	json_set_u64(request, "index", i);
 	json_set_u64(request, "count", r->n_layers);
 	json_set_bool(request, "native", r->native);
+	json_set_bool(request, "windows", r->windows);
 	json_set_bool(request, "lower", has_lower);
 	return request;
 }

@@ -18,7 +18,7 @@ struct order {
 	const char *digest, *diff_id, *item;
 	uint64_t size, limit;
 	uint64_t item_i, n_items;
-	bool native, has_lower;
+	bool native, windows, has_lower;
 	struct layer_stream *stream;
 };
 
@@ -32,6 +32,7 @@ static fallible read_order(const struct json *request, struct order *o)
 	TRY(json_get_u64(request, NULL, "index", UINT32_MAX, &o->item_i));
 	TRY(json_get_u64(request, NULL, "count", UINT32_MAX, &o->n_items));
 	TRY(json_get_bool(request, NULL, "native", &o->native));
+	TRY(json_get_bool(request, NULL, "windows", &o->windows));
 	return json_get_bool(request, NULL, "lower", &o->has_lower);
 }
 
@@ -45,6 +46,12 @@ static void warn(void *arg, const char *line)
 {
 	(void)arg;
 	channel_warn(NULL, line);
+}
+
+static void debug(void *arg, const char *line)
+{
+	(void)arg;
+	channel_debug(line);
 }
 
 static fallible opaque(void *arg, int dirfd)
@@ -76,9 +83,11 @@ static fallible unpack(struct order *o, const struct confine_folder *folders,
 	                                       .new_dirfd = folders[0].fd,
 	                                       .lower_dirfd = o->has_lower ? folders[1].fd : -1,
 	                                       .native = o->native,
+	                                       .windows = o->windows,
 	                                       .limit_bytes = o->limit,
 	                                       .on_opaque = opaque,
 	                                       .warn = warn,
+	                                       .debug = debug,
 	                                       .progress = report,
 	                                       .arg = o};
 	struct layer_unpacked unpacked;

@@ -22,7 +22,10 @@ struct snapshot_driver {
 	void (*mounts)(const struct snapshot_paths *p, struct snapshot_mounts *ret);
 };
 
-extern const struct snapshot_driver snapshot_overlay, snapshot_native;
+extern const struct snapshot_driver snapshot_overlay, snapshot_native, snapshot_windows;
+// overlayfs' fill: `fs`, and `work` of active ones.
+fallible snapshot_fill_overlay(int dirfd, enum store_snapshot_kind kind, int parent_fs,
+                               int *ret_fs);
 
 // Adds a mount; its options are added with snapshot_add_option().
 struct snapshot_mount *snapshot_add_mount(struct snapshot_mounts *m, const char *type,

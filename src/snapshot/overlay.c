@@ -6,7 +6,7 @@
 #include "sys/sys.h"
 #include <sys/stat.h>
 
-static fallible fill(int dirfd, enum store_snapshot_kind kind, int parent_fs, int *ret_fs)
+fallible snapshot_fill_overlay(int dirfd, enum store_snapshot_kind kind, int parent_fs, int *ret_fs)
 {
 	// The merged root shows the upper one's attributes: they are to be those below.
 	TRY(snapshot_make_root(dirfd, "fs", parent_fs, ret_fs));
@@ -80,6 +80,6 @@ static void mounts(const struct snapshot_paths *p, struct snapshot_mounts *ret)
 
 const struct snapshot_driver snapshot_overlay = {
 	.name = "overlayfs",
-	.fill = fill,
+	.fill = snapshot_fill_overlay,
 	.mounts = mounts,
 };

@@ -12,7 +12,8 @@ struct snapshots {
 	const struct snapshot_driver *driver;
 };
 
-static const struct snapshot_driver *const drivers[] = {&snapshot_overlay, &snapshot_native};
+static const struct snapshot_driver *const drivers[] = {&snapshot_overlay, &snapshot_native,
+                                                        &snapshot_windows};
 enum { KEY_LIMIT = 4096 };
 
 static void row_cleanup(struct store_snapshot **row)

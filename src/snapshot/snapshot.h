@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Snapshots: file trees that stack. A snapshot is active (writable), a view, or committed (a layer,
-// never changed again). Drivers: `overlayfs` (default) and `native` (full copies).
-// Called by: engine. Knows nothing of images, registries or containers; mounts nothing.
-// Specification: containerd 2.1, core/snapshots/snapshotter.go (meaning of keys and kinds); mounts
-// and messages are those of ctr 2.1.1.
-// Layout: <root>/snapshots/<snapshotter>/N/fs, and N/work of overlayfs' active ones.
+// never changed again). Drivers: `overlayfs` (default), `native` (full copies), and `windows`
+// (layers of Windows images, overlaid by whoever runs them). Called by: engine. Knows nothing of
+// images, registries or containers; mounts nothing. Specification: containerd 2.1,
+// core/snapshots/snapshotter.go (meaning of keys and kinds); mounts and messages are those of
+// ctr 2.1.1. Layout: <root>/snapshots/<snapshotter>/N/fs, and N/work of overlayfs' active ones.
 // What is made or committed here is durable when the call returns; after kill -9 in the middle it
 // does not exist, and gc takes its files.
 #pragma once
@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define SNAPSHOTS_DEFAULT "overlayfs"
+#define SNAPSHOTS_WINDOWS "windows"
 
 struct snapshots; // one snapshotter in one namespace; the store must outlive it; for one thread
 

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// pid 1 of a Windows container. In order: the server, Wine with start.exe, wait, the server's end.
+//
+// 1. Nothing here allocates or is told anything but by BOOT_PARAMETERS.
+// 2. Wine's own variables are the whole Unix environment of Wine: what the image or the user asks
+//    for reaches the program by start.exe alone (WINEPREFIX or LD_PRELOAD of an image can't get
+//    here).
+// 3. No Wine process is ever sent SIGQUIT: it would end a thread, not the process.
+#include "boot/protocol.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SERVER "/usr/lib/wine/wineserver64"
+#define LOADER "/usr/lib/wine/wine64"
+
+static char *const environment[] = {
+	"WINEPREFIX=" BOOT_PREFIX, "WINESERVER=" SERVER, "WINEDEBUG=-all", "HOME=/",
+	"PATH=/usr/lib/wine",      "LC_ALL=C.UTF-8",     "TZ=UTC0",        NULL,
+};
+
+static int fail(const char *what)
+{
+	dprintf(2, "coracle-boot: %s: %s\n", what, strerror(errno));
+	return BOOT_EXIT_FAILED;
+}
+
+static int read_parameters(struct boot_parameters *ret)
+{
+	int fd = open(BOOT_PARAMETERS, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	ssize_t n = read(fd, ret, sizeof(*ret));
+	close(fd);
+	if (n == (ssize_t)sizeof(*ret) && ret->magic == BOOT_MAGIC)
+		return 0;
+	errno = EINVAL;
+	return -1;
+}
+
+// Starting is slower by far when the scheduler puts server and client on two processors of an idle
+// machine: each of their hundreds of messages wakes the other one. start.exe lets its program go.
+static void pin(cpu_set_t *ret_before)
+{
+	cpu_set_t one;
+	int here = sched_getcpu();
+	if (here < 0 || sched_getaffinity(0, sizeof(*ret_before), ret_before) < 0)
+		return;
+	CPU_ZERO(&one);
+	CPU_SET((unsigned)here, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
+static pid_t start(char *const *argv, const sigset_t *mask)
+{
+	pid_t pid = fork();
+	if (pid)
+		return pid;
+	sigprocmask(SIG_SETMASK, mask, NULL);
+	execve(argv[0], argv, environment);
+	_exit(fail(argv[0]));
+}
+
+// The server forks, and its parent returns when the socket takes clients.
+static int start_server(const sigset_t *mask)
+{
+	char *const argv[] = {SERVER, "-p", NULL};
+	int status;
+	pid_t pid = start(argv, mask);
+	if (pid < 0)
+		return -1;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	errno = EIO;
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -1;
+}
+
+static int code_of(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+// The server was pinned with us for the start; now it is on its own. It is among the processes that
+// were made before the program.
+static void unpin(pid_t program, const cpu_set_t *processors)
+{
+	for (pid_t pid = 1; pid < program; pid++)
+		sched_setaffinity(pid, sizeof(*processors), processors);
+}
+
+// Reaps until `pid` has ended. A signal to us ends it: who sends one wants the container gone.
+static int wait_for(pid_t pid, const sigset_t *signals, const cpu_set_t *processors)
+{
+	const struct timespec started = {.tv_nsec = 200 * 1000 * 1000};
+	const struct timespec *timeout = &started;
+	int asked = 0;
+	for (;;) {
+		int status;
+		pid_t gone = waitpid(-1, &status, WNOHANG);
+		if (gone == pid)
+			return asked ? 128 + asked : code_of(status);
+		if (gone > 0)
+			continue;
+		if (gone < 0 && errno == ECHILD)
+			return BOOT_EXIT_FAILED;
+		int number =
+			timeout ? sigtimedwait(signals, NULL, timeout) : sigwaitinfo(signals, NULL);
+		if (number < 0 && errno == EAGAIN) {
+			unpin(pid, processors);
+			timeout = NULL;
+		} else if (number > 0 && number != SIGCHLD && !asked) {
+			asked = number;
+			kill(pid, SIGKILL);
+		}
+	}
+}
+
+// Everybody goes; the server saves the registry first if somebody will read it.
+static void end_all(int number, const sigset_t *signals)
+{
+	const struct timespec second = {.tv_sec = 1};
+	kill(-1, number);
+	for (int seconds = 0;;) {
+		pid_t gone = waitpid(-1, NULL, WNOHANG);
+		if (gone < 0 && errno == ECHILD)
+			return;
+		if (gone > 0)
+			continue;
+		if (sigtimedwait(signals, NULL, &second) < 0 && errno == EAGAIN && ++seconds == 5)
+			kill(-1, SIGKILL);
+	}
+}
+
+int main(void)
+{
+	struct boot_parameters parameters;
+	sigset_t signals, before;
+	cpu_set_t processors;
+	CPU_ZERO(&processors);
+	sigemptyset(&signals);
+	static const int wanted[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
+		sigaddset(&signals, wanted[i]);
+	// Blocked, so that the kernel keeps them for us: pid 1 has no default actions.
+	sigprocmask(SIG_BLOCK, &signals, &before);
+	if (read_parameters(&parameters) < 0)
+		return fail(BOOT_PARAMETERS);
+	umask(022);
+	// Wine wants its drive as working directory: anything else is a message on standard error.
+	if (chdir(BOOT_DRIVE) < 0)
+		return fail(BOOT_DRIVE);
+	pin(&processors);
+	if (start_server(&before) < 0)
+		return fail(SERVER);
+	char *const argv[] = {LOADER, BOOT_START, NULL};
+	pid_t program = start(argv, &before);
+	if (program < 0)
+		return fail(LOADER);
+	int code = wait_for(program, &signals, &processors);
+	end_all(parameters.flags & BOOT_KEEP_REGISTRY ? SIGTERM : SIGKILL, &signals);
+	return code;
+}

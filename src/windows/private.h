@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Between the files of windows/.
+#pragma once
+#include "base/text.h"
+#include "windows/windows.h"
+
+#define WINE_BIN "/usr/lib/wine"
+#define WINE_DLLS "/usr/lib/x86_64-linux-gnu/wine"
+#define WINE_SHARE "/usr/share/wine"
+#define WINDOWS_SYSTEM "Files/windows/system32"
+
+enum { WINDOWS_USER_ID = 1000 }; // ContainerUser; ContainerAdministrator is 0
+
+struct windows_version {
+	uint32_t major, minor, build, revision;
+};
+// "10.0.20348.1"; "" and NULL give the default. INVALID otherwise.
+fallible windows_version_parse(const char *text, struct windows_version *ret);
+
+struct windows_identity {
+	char computer[16]; // NetBIOS: at most 15, upper case
+	const char *hostname;
+	struct windows_version version;
+	const struct strings *environment; // the machine's, NAME=VALUE
+};
+// Texts of Wine's registry files.
+char *registry_system(const struct windows_identity *identity);
+char *registry_user(void);

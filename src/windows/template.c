@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+// The template: made once for a version of Wine and of our programs, never changed afterwards (a
+// lower layer of mounted overlays must not), found by a hash over what it is made of.
+#include "base/text.h"
+#include "boot/protocol.h"
+#include "sys/sys.h"
+#include "windows/private.h"
+#include "windows/windows.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+
+#define LAYOUT "1" // changes with what is done below
+
+static const char *const needed_of_wine[] = {
+	WINE_BIN "/wine64",
+	WINE_BIN "/wineserver64",
+	WINE_DLLS "/x86_64-windows/ntdll.dll",
+	WINE_DLLS "/x86_64-unix/ntdll.so",
+	WINE_SHARE "/nls/locale.nls",
+};
+
+// Programs of ours; the first two are no names for Windows' path.
+static const struct {
+	const char *name, *place;
+	bool needed;
+} programs_of_ours[] = {
+	// clang-format off
+	{"coracle-boot",         "coracle/boot",              true},
+	{"start.exe",            "coracle/start.exe",         true},
+	{"ipconfig.exe",         WINDOWS_SYSTEM "/ipconfig.exe", true},
+	{"ping.exe",             WINDOWS_SYSTEM "/ping.exe",     true},
+	{"bcryptprimitives.dll", WINDOWS_SYSTEM "/bcryptprimitives.dll", false},
+	// clang-format on
+};
+
+// What Wine's loader and the console need of Linux; the last five keep Wine from printing that it
+// has no FreeType. Where a machine has another release of one, that is found by its own name.
+static const struct {
+	const char *name;
+	bool needed;
+} libraries[] = {
+	{"libc.so.6", true},          {"libm.so.6", true},
+	{"libgcc_s.so.1", true},      {"libunwind.so.8", false},
+	{"liblzma.so.5", false},      {"libfreetype.so.6", false},
+	{"libpng16.so.16", false},    {"libz.so.1", false},
+	{"libbrotlidec.so.1", false}, {"libbrotlicommon.so.1", false},
+};
+#define LOADER "/lib64/ld-linux-x86-64.so.2"
+
+static const char *const folders[] = {
+	"etc",
+	"coracle",
+	"dev",
+	"proc",
+	"sys",
+	"run",
+	"tmp",
+	"lib64",
+	"usr",
+	"usr/lib",
+	"usr/lib/wine",
+	"usr/lib/x86_64-linux-gnu",
+	"usr/lib/x86_64-linux-gnu/wine",
+	"usr/share",
+	"usr/share/wine",
+	"Files",
+	"Files/windows",
+	WINDOWS_SYSTEM,
+	WINDOWS_SYSTEM "/drivers",
+	"Files/windows/temp",
+	"Files/ProgramData",
+	"Files/Program Files",
+	"Files/Users",
+	"Files/Users/Public",
+	"Files/Users/ContainerAdministrator",
+	"Files/Users/ContainerAdministrator/AppData",
+	"Files/Users/ContainerAdministrator/AppData/Local",
+	"Files/Users/ContainerAdministrator/AppData/Local/Temp",
+	"Files/Users/ContainerAdministrator/AppData/Roaming",
+	"Files/Users/ContainerUser",
+	"Files/Users/ContainerUser/AppData",
+	"Files/Users/ContainerUser/AppData/Local",
+	"Files/Users/ContainerUser/AppData/Local/Temp",
+	"Files/Users/ContainerUser/AppData/Roaming",
+};
+
+static const struct {
+	const char *path, *text;
+} texts[] = {
+	{"etc/passwd", "ContainerAdministrator:x:0:0::/:/bin/false\n"
+                       "ContainerUser:x:1000:1000::/:/bin/false\n"},
+	{"etc/group", "ContainerAdministrator:x:0:\nContainerUser:x:1000:\n"},
+	{"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
+	// Mount points of what each container has of its own.
+	{"etc/hosts", "127.0.0.1 localhost\n"},
+	{"etc/resolv.conf", ""},
+	{"coracle/start", ""},
+	{"coracle/network", ""},
+};
+
+fallible windows_check_wine(void)
+{
+	for (size_t i = 0; i < sizeof(needed_of_wine) / sizeof(*needed_of_wine); i++)
+		if (access(needed_of_wine[i], R_OK) < 0)
+			return error_new(ERROR_UNSUPPORTED,
+			                 "Windows images need Wine, which is missing here (%s)",
+			                 needed_of_wine[i]);
+	return NULL;
+}
+
+// --- its name ---------------------------------------------------------------------------------
+
+static void add_to_hash(uint64_t *hash, const char *text)
+{
+	for (; *text; text++)
+		*hash = (*hash ^ (unsigned char)*text) * 0x100000001b3ULL;
+}
+
+static void add_file(uint64_t *hash, const char *path)
+{
+	struct stat st = {0};
+	ignore(stat(path, &st)); // what isn't there has size 0
+	auto_free char *text = alloc_printf("%s %lld %lld.%09ld\n", path, (long long)st.st_size,
+	                                    (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+	add_to_hash(hash, text);
+}
+
+static char *library_path(const char *name)
+{
+	static const char *const places[] = {"/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu"};
+	for (size_t i = 0; i < 2; i++) {
+		char *path = alloc_printf("%s/%s", places[i], name);
+		if (!access(path, R_OK))
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+static char *template_name(const char *programs)
+{
+	uint64_t hash = 0xcbf29ce484222325ULL;
+	add_to_hash(&hash, LAYOUT);
+	for (size_t i = 0; i < sizeof(needed_of_wine) / sizeof(*needed_of_wine); i++)
+		add_file(&hash, needed_of_wine[i]);
+	for (size_t i = 0; i < sizeof(programs_of_ours) / sizeof(*programs_of_ours); i++) {
+		auto_free char *path = alloc_printf("%s/%s", programs, programs_of_ours[i].name);
+		add_file(&hash, path);
+	}
+	add_file(&hash, LOADER);
+	for (size_t i = 0; i < sizeof(libraries) / sizeof(*libraries); i++) {
+		auto_free char *path = library_path(libraries[i].name);
+		add_file(&hash, path ? path : libraries[i].name);
+	}
+	return alloc_printf("template-%016llx", (unsigned long long)hash);
+}
+
+// --- making it --------------------------------------------------------------------------------
+
+static fallible copy_file(const char *from, int dirfd, const char *to)
+{
+	auto_fd int in = open(from, O_RDONLY | O_CLOEXEC);
+	if (in < 0)
+		FAIL_ERRNO("open %s", from);
+	ignore(unlinkat(dirfd, to, 0)); // Wine's own of that name
+	auto_fd int out = openat(dirfd, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+	if (out < 0)
+		FAIL_ERRNO("create %s", to);
+	struct stat st;
+	if (fstat(in, &st) < 0)
+		FAIL_ERRNO("stat %s", from);
+	for (off_t left = st.st_size; left > 0;) {
+		ssize_t n = sendfile(out, in, NULL, (size_t)left);
+		if (n < 0)
+			FAIL_ERRNO("copy %s", from);
+		if (!n)
+			return error_new(ERROR_CORRUPT, "%s: became shorter", from);
+		left -= n;
+	}
+	return fd_close(&out);
+}
+
+static void close_dir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+// A name for each of Wine's DLLs and programs: Wine looks whether the file exists and then loads
+// its own; who reads the file (version resources) gets Wine's too. The case is the one in which
+// Wine asks.
+static fallible link_wine(int root)
+{
+	defer(close_dir) DIR *dir = opendir(WINE_DLLS "/x86_64-windows");
+	if (!dir)
+		FAIL_ERRNO("list " WINE_DLLS "/x86_64-windows");
+	const struct dirent *entry;
+	while ((errno = 0, entry = readdir(dir))) {
+		const char *name = entry->d_name;
+		if (*name == '.')
+			continue;
+		auto_free char *target = alloc_printf(WINE_DLLS "/x86_64-windows/%s", name);
+		auto_free char *path = alloc_printf(
+			"%s/%s",
+			text_ends(name, ".sys") ? WINDOWS_SYSTEM "/drivers" : WINDOWS_SYSTEM, name);
+		if (symlinkat(target, root, path) < 0)
+			FAIL_ERRNO("link %s", path);
+	}
+	if (errno)
+		FAIL_ERRNO("list " WINE_DLLS "/x86_64-windows");
+	return NULL;
+}
+
+static fallible make_folders(int root)
+{
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
+		if (mkdirat(root, folders[i], 0755) < 0)
+			FAIL_ERRNO("mkdir %s", folders[i]);
+	if (symlinkat("usr/lib", root, "lib") < 0)
+		FAIL_ERRNO("link lib");
+	if (fchmodat(root, "tmp", 01777, 0) < 0 ||
+	    fchmodat(root, "Files/windows/temp", 01777, 0) < 0)
+		FAIL_ERRNO("chmod tmp");
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
+		if (text_starts(folders[i], "Files/Users/ContainerUser") &&
+		    fchownat(root, folders[i], WINDOWS_USER_ID, WINDOWS_USER_ID, 0) < 0)
+			FAIL_ERRNO("chown %s", folders[i]);
+	return NULL;
+}
+
+static fallible fill(int root, const char *programs)
+{
+	TRY(make_folders(root));
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		TRY(publish_bytes(root, texts[i].path, texts[i].text, strlen(texts[i].text), 0644,
+		                  0));
+	TRY(copy_file(LOADER, root, LOADER + 1));
+	for (size_t i = 0; i < sizeof(libraries) / sizeof(*libraries); i++) {
+		auto_free char *path = library_path(libraries[i].name);
+		auto_free char *to = alloc_printf("usr/lib/x86_64-linux-gnu/%s", libraries[i].name);
+		if (path)
+			TRY(copy_file(path, root, to));
+		else if (libraries[i].needed)
+			return error_new(ERROR_UNSUPPORTED, "%s is missing", libraries[i].name);
+	}
+	TRY(link_wine(root));
+	for (size_t i = 0; i < sizeof(programs_of_ours) / sizeof(*programs_of_ours); i++) {
+		auto_free char *path = alloc_printf("%s/%s", programs, programs_of_ours[i].name);
+		if (!access(path, R_OK))
+			TRY(copy_file(path, root, programs_of_ours[i].place));
+		else if (programs_of_ours[i].needed)
+			return error_new(ERROR_UNSUPPORTED,
+			                 "%s is missing: this coracle was built without "
+			                 "x86_64-w64-mingw32-gcc",
+			                 path);
+	}
+	return NULL;
+}
+
+// What a builder that was killed left; the lock is ours.
+static fallible sweep(int folder)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	defer(close_dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		FAIL_ERRNO("list templates");
+	const struct dirent *entry;
+	while ((errno = 0, entry = readdir(dir)))
+		if (text_starts(entry->d_name, "new-"))
+			TRY(tree_remove(folder, entry->d_name));
+	if (errno)
+		FAIL_ERRNO("list templates");
+	return NULL;
+}
+
+static fallible open_there(int folder, const char *name, int *ret)
+{
+	return path_open_beneath(folder, name, O_PATH | O_DIRECTORY, 0, ret);
+}
+
+static fallible make(int folder, const char *name, const char *programs, int *ret)
+{
+	auto_fd int lock = openat(folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (lock < 0)
+		FAIL_ERRNO("lock");
+	TRY(lock_take(lock, LOCK_EXCLUSIVE));
+	struct error *e = open_there(folder, name, ret);
+	if (!error_is(e, ERROR_NOT_FOUND))
+		return e;
+	error_drop(&e); // nobody made it while we waited
+	TRY(sweep(folder));
+	auto_free char *new_name = alloc_printf("new-%s", name);
+	auto_fd int root = -1;
+	TRY(path_make_dir_at(folder, new_name, 0755, &root));
+	mode_t umask_before = umask(022);
+	e = fill(root, programs);
+	umask(umask_before);
+	// A template is made again when it is missing, but half of one must never bear its name:
+	// what is in it has to be on disk first.
+	if (!e && syncfs(root) < 0)
+		e = error_system(errno, "sync");
+	if (!e)
+		e = publish_rename(folder, new_name, folder, name, PUBLISH_DURABLE);
+	if (e)
+		return error_join(e, tree_remove(folder, new_name));
+	return open_there(folder, name, ret);
+}
+
+fallible windows_open_template(const char *folder, const char *programs, int *ret_dirfd)
+{
+	TRY(windows_check_wine());
+	auto_fd int dirfd = -1;
+	TRY_AS(path_make_dirs(folder, 0755, &dirfd), "%s", folder);
+	auto_free char *name = template_name(programs);
+	struct error *e = open_there(dirfd, name, ret_dirfd);
+	if (!error_is(e, ERROR_NOT_FOUND))
+		return e;
+	error_drop(&e); // the first use
+	TRY_AS(make(dirfd, name, programs, ret_dirfd), "template for Wine in %s", folder);
+	return NULL;
+}

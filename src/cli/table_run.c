@@ -28,7 +28,7 @@ const struct flag flags_runtime[] = {
 };
 const struct flag flags_snapshotter[] = {
 	{"snapshotter", NULL, TEXT("NAME"),
-	 "snapshotter: overlayfs (the default) or native", .env = "CONTAINERD_SNAPSHOTTER"},
+	 "snapshotter: overlayfs (the default) or native; Windows images have their own, windows", .env = "CONTAINERD_SNAPSHOTTER"},
 	{NULL},
 };
 const struct flag flags_container[] = {

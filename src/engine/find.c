@@ -45,6 +45,16 @@ void engine_host_platform(struct oci_platform *ret)
 	oci_platform_normalise(ret);
 }
 
+bool engine_is_windows(const struct store_manifest *m)
+{
+	return text_starts(m->platform, "windows");
+}
+
+const char *engine_snapshotter_for(const struct store_manifest *m, const char *snapshotter)
+{
+	return engine_is_windows(m) ? SNAPSHOTS_WINDOWS : snapshotter;
+}
+
 static fallible best_manifest(const struct store_image *image, const struct oci_platform *want,
                               const struct store_manifest **ret)
 {

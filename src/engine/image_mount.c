@@ -56,7 +56,7 @@ fallible engine_image_mount(struct engine *e, const struct engine_mount_image *r
 	TRY(engine_choose_manifest(image, r->platform, &m));
 	TRY(engine_ensure_unpacked(e, r->snapshotter, m));
 	auto_snapshots struct snapshots *s = NULL;
-	TRY(engine_snapshots(e, r->snapshotter, &s));
+	TRY(engine_snapshots(e, engine_snapshotter_for(m, r->snapshotter), &s));
 	auto_labels struct label_list labels = {0};
 	TRY(labels_parse(r->labels, r->n_labels, false, &labels));
 	labels_set(&labels, "containerd.io/gc.root", "images mount");
@@ -74,12 +74,12 @@ fallible engine_image_mount(struct engine *e, const struct engine_mount_image *r
 fallible engine_image_unmount(struct engine *e, const char *path, bool remove,
                               const char *snapshotter)
 {
-	auto_snapshots struct snapshots *s = NULL;
-	TRY(engine_snapshots(e, snapshotter, &s));
 	auto_fd int target = -1;
 	TRY_AS(path_open_dir(path, &target), "mount target");
 	auto_free char *key = NULL;
 	TRY(path_of_fd(target, &key));
+	auto_snapshots struct snapshots *s = NULL;
+	TRY(engine_snapshots_of(e, snapshotter, key, &s));
 	struct store_snapshot *row;
 	TRY(error_hint(snapshots_stat(s, key, &row),
 	               "only what coracle images mount has mounted is unmounted"));

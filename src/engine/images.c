@@ -72,7 +72,7 @@ static fallible check_image(struct engine *e, const struct store_manifest *m,
 		count_blob(e, &m->layers[i].descriptor, ret);
 	ret->is_complete = ret->n_present == ret->n_blobs;
 	auto_snapshots struct snapshots *snapshots = NULL;
-	TRY(engine_snapshots(e, snapshotter, &snapshots));
+	TRY(engine_snapshots(e, engine_snapshotter_for(m, snapshotter), &snapshots));
 	struct store_snapshot *top = NULL;
 	struct error *none = snapshots_stat(snapshots, m->chain_id, &top);
 	ret->is_unpacked = !none;

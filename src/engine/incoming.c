@@ -115,8 +115,8 @@ static fallible open_layer_of(void *context, const struct store_manifest *m, siz
 	return NULL;
 }
 
-// Which manifests are unpacked: the best of each image, all if asked for.
-static fallible unpack_images(struct incoming *in, struct unpacking *u)
+// Which manifests are unpacked: the best of each image, all if asked for; `windows` says whose.
+static fallible unpack_images(struct incoming *in, struct unpacking *u, bool windows)
 {
 	const struct transfer_archive *a = in->archive;
 	for (size_t i = 0; i < a->n_images; i++) {
@@ -125,21 +125,41 @@ static fallible unpack_images(struct incoming *in, struct unpacking *u)
 			const struct store_manifest *m = &in->manifests[image->manifests[k]];
 			if (k && !in->all_platforms)
 				break;
-			// Windows' layers are not files of Linux; their snapshotter is to come.
-			if (text_starts(m->platform, "windows"))
-				continue;
-			TRY(unpacking_add(u, m, open_layer_of, in));
+			if (engine_is_windows(m) == windows)
+				TRY(unpacking_add(u, m, open_layer_of, in));
 		}
 	}
 	return NULL;
 }
 
+// The snapshots of both snapshotters, as one list.
+static void join_results(struct incoming *in, struct unpacking *linux_ones,
+                         struct unpacking *windows_ones)
+{
+	struct store_publication a = {0}, b = {0};
+	unpacking_result(linux_ones, &a);
+	unpacking_result(windows_ones, &b);
+	size_t n = a.n_snapshots + b.n_snapshots, n_needs = a.n_needs + b.n_needs;
+	struct store_new_snapshot *snapshots = arena_alloc(in->arena, (n + 1) * sizeof(*snapshots));
+	struct store_snapshot_name *needs = arena_alloc(in->arena, (n_needs + 1) * sizeof(*needs));
+	for (size_t i = 0; i < n; i++)
+		snapshots[i] = i < a.n_snapshots ? a.snapshots[i] : b.snapshots[i - a.n_snapshots];
+	for (size_t i = 0; i < n_needs; i++)
+		needs[i] = i < a.n_needs ? a.needs[i] : b.needs[i - a.n_needs];
+	in->p.snapshots = snapshots;
+	in->p.n_snapshots = n;
+	in->p.needs = needs;
+	in->p.n_needs = n_needs;
+}
+
 static fallible publish(struct incoming *in)
 {
-	defer(unpacking_cleanup_) struct unpacking *u = NULL;
+	defer(unpacking_cleanup_) struct unpacking *u = NULL, *w = NULL;
 	if (!in->no_unpack) {
 		TRY(unpacking_begin(in->engine, in->session, in->snapshotter, &u));
-		TRY(unpack_images(in, u));
+		TRY(unpacking_begin(in->engine, in->session, SNAPSHOTS_WINDOWS, &w));
+		TRY(unpack_images(in, u, false));
+		TRY(unpack_images(in, w, true));
 	}
 	in->p = (struct store_publication){
 		.ns = in->engine->ns,
@@ -151,7 +171,7 @@ static fallible publish(struct incoming *in)
 		.n_images = in->n_images,
 	};
 	if (u)
-		unpacking_result(u, &in->p);
+		join_results(in, u, w);
 	return store_publish(in->session, &in->p);
 }
 

@@ -63,6 +63,10 @@ void engine_host_platform(struct oci_platform *ret);
 fallible engine_choose_manifest(const struct store_image *image, const char *platform,
                                 const struct store_manifest **ret);
 
+bool engine_is_windows(const struct store_manifest *m);
+// Who keeps the layers of `m`: Windows' have a snapshotter of their own whatever is asked for.
+const char *engine_snapshotter_for(const struct store_manifest *m, const char *snapshotter);
+
 // --- unpack.c
 
 // A manifest whose layers are to be unpacked: opens blob i, at its beginning.
@@ -79,6 +83,10 @@ fallible unpacking_add(struct unpacking *u, const struct store_manifest *m, open
 void unpacking_result(struct unpacking *u, struct store_publication *p);
 
 // --- snapshots.c
+
+// The snapshotter that has `key`, where nobody chose one: the default one first, then Windows'.
+fallible engine_snapshots_of(struct engine *e, const char *snapshotter, const char *key,
+                             struct snapshots **ret);
 
 // Unpacks a manifest whose blobs the store has, unless its snapshots are there.
 fallible engine_ensure_unpacked(struct engine *e, const char *snapshotter,

@@ -2,6 +2,7 @@
 // `run`: from a request to an exit code. The steps of docs/flow.md, in their order; each makes
 // what undo() or life_clean() takes back. Rows come before what they name.
 #include "engine/run.h"
+#include "boot/protocol.h"
 #include "engine/life.h"
 #include "engine/spec.h"
 #include "oci/names.h"
@@ -51,7 +52,7 @@ static fallible put_rows(struct run *run)
 		.image = run->image ? run->image->name : "",
 		.image_digest = run->image ? run->image->target.digest : "",
 		.snapshotter = run->snapshots ? snapshots_name(run->snapshots) : "",
-		.snapshot_key = run->snapshots ? r->id : "",
+		.snapshot_key = run->snapshots && !run->scratch ? r->id : "",
 		.runtime = r->runtime ? r->runtime : "io.containerd.runc.v2",
 		.runtime_options = "containerd.runc.v1.Options",
 		.sandbox = "",
@@ -62,7 +63,8 @@ static fallible put_rows(struct run *run)
 	};
 	TRY(process_start_time(getpid(), &run->task.owner_start));
 	run->task.owner_pid = getpid();
-	run->task.upper = r->remove && run->layers && !snapshots_copies(run->snapshots);
+	run->task.upper =
+		r->remove && run->layers && !run->scratch && !snapshots_copies(run->snapshots);
 	if (r->remove)
 		return store_put_run(store, run->claim, &row, &run->task);
 	TRY(store_put_container(store, run->claim, &row));
@@ -70,17 +72,26 @@ static fallible put_rows(struct run *run)
 	return store_put_task(store, run->claim, &run->task);
 }
 
-static void name_everything(struct run *run)
+// A namespace of ours, if the network needs one that isn't there.
+static fallible name_netns(struct run *run)
+{
+	if (run_is_windows(run))
+		return run_windows_namespace(run);
+	const struct oci_namespace *net = oci_spec_namespace(run->spec, OCI_NAMESPACE_NETWORK);
+	bool own_netns = run->cni && net && !net->path;
+	if (own_netns)
+		random_guid(run->guid);
+	return NULL;
+}
+
+static fallible name_everything(struct run *run)
 {
 	const struct engine_run *r = run->request;
 	run->instance = random_u64();
 	run->cgroup = r->cgroup && *r->cgroup
 	                      ? alloc_string(r->cgroup + strspn(r->cgroup, "/"))
 	                      : life_cgroup(run->engine, run->engine->ns, r->id, run->instance);
-	const struct oci_namespace *net = oci_spec_namespace(run->spec, OCI_NAMESPACE_NETWORK);
-	bool own_netns = run->cni && net && !net->path;
-	if (own_netns)
-		random_guid(run->guid);
+	TRY(name_netns(run));
 	run->task = (struct store_task){
 		.ns = run->engine->ns,
 		.id = r->id,
@@ -90,17 +101,22 @@ static void name_everything(struct run *run)
 		.network_id = "",
 		.cgroup = run->cgroup,
 		.snapshotter = run->snapshots ? snapshots_name(run->snapshots) : "",
-		.layers = run->manifest ? run->manifest->chain_id : "",
+		.layers = run->manifest  ? run->manifest->chain_id
+	                  : run->scratch ? run->scratch_parent
+	                                 : "",
 		.log_uri = "",
 	};
+	return NULL;
 }
 
 // --- What stands outside of the process
 
-static fallible make_root(struct run *run)
+static fallible make_writable(struct run *run)
 {
 	if (!run->layers)
 		return NULL;
+	if (run->scratch)
+		return snapshots_open_active(run->snapshots, run->scratch, &run->active);
 	if (run->task.upper) {
 		int like = run->layers->n ? run->layers->fds[0] : -1;
 		return store_make_upper(run->engine->store, run->instance, like, &run->upper,
@@ -110,6 +126,20 @@ static fallible make_root(struct run *run)
 	                      &(struct store_labels){0}, NULL));
 	run->has_snapshot = true;
 	return snapshots_open_active(run->snapshots, run->request->id, &run->active);
+}
+
+// The template is Windows' topmost layer below the writable one.
+static fallible make_root(struct run *run)
+{
+	TRY(make_writable(run));
+	if (!run_is_windows(run))
+		return NULL;
+	const struct snapshot_layers *below = run->active ? run->active->lower : run->layers;
+	run->lowers = alloc_array(below->n + 1, sizeof(*run->lowers));
+	run->lowers[0] = run->template_fd;
+	if (below->n)
+		memcpy(run->lowers + 1, below->fds, below->n * sizeof(*run->lowers));
+	return windows_make_prefix(run->active ? run->active->fs : run->upper, &run->windows);
 }
 
 static void warn_line(void *context, const char *line)
@@ -135,9 +165,9 @@ static fallible attach_network(struct run *run)
 		path = network_namespace_path(&paths, run->guid);
 	} else {
 		const struct oci_namespace *net =
-			oci_spec_namespace(run->spec, OCI_NAMESPACE_NETWORK);
-		TRY(network_namespace_open(&paths, net->path, &run->netns_fd));
-		path = alloc_string(net->path);
+			oci_spec_namespace(run_linux_spec(run), OCI_NAMESPACE_NETWORK);
+		path = alloc_string(run->joined_netns ? run->joined_netns : net->path);
+		TRY(network_namespace_open(&paths, path, &run->netns_fd));
 	}
 	struct network_attachment attachment = {
 		.store_id = store_id(e->store),
@@ -160,8 +190,23 @@ static fallible attach_network(struct run *run)
 	return NULL;
 }
 
+static struct runtime_root windows_root(const struct run *run)
+{
+	return (struct runtime_root){
+		.kind = RUNTIME_ROOT_OVERLAY,
+		.lowers = run->lowers,
+		.n_lowers = (run->active ? run->active->lower->n : run->layers->n) + 1,
+		.upper = run->active ? run->active->fs : run->upper,
+		.work = run->active ? run->active->work : run->work,
+		.is_volatile = !run->active,
+		.dirfd = -1,
+	};
+}
+
 static struct runtime_root root_of(const struct run *run)
 {
+	if (run_is_windows(run))
+		return windows_root(run);
 	struct runtime_root root = {.upper = -1, .work = -1, .dirfd = -1};
 	if (!run->layers) {
 		root.kind = RUNTIME_ROOT_DIRECTORY;
@@ -248,7 +293,7 @@ static fallible start_process(struct run *run)
 	                               NULL};
 	auto_free char *plugins = cleaner_plugins(e);
 	const char *const environment[] = {plugins, NULL};
-	struct runtime_file files[2];
+	struct runtime_file files[4];
 	size_t n_files = 0;
 	if (run->resolv_conf)
 		files[n_files++] = (struct runtime_file){"/etc/resolv.conf", run->resolv_conf,
@@ -256,15 +301,22 @@ static fallible start_process(struct run *run)
 	if (run->hosts)
 		files[n_files++] = (struct runtime_file){"/etc/hosts", run->hosts,
 		                                         strlen(run->hosts), 0644, true};
+	if (run_is_windows(run)) {
+		run->adapters = run_windows_adapters(run);
+		files[n_files++] = (struct runtime_file){BOOT_PARAMETERS, run->windows.parameters,
+		                                         run->windows.parameters_size, 0644, false};
+		files[n_files++] = (struct runtime_file){BOOT_NETWORK, run->adapters,
+		                                         strlen(run->adapters), 0644, false};
+	}
 	struct runtime_request request = {
-		.spec = run->spec,
+		.spec = run_linux_spec(run),
 		.root = root_of(run),
 		.ns = e->ns,
 		.id = r->id,
 		.instance = run->instance,
 		.state_dirfd = store_claim_dirfd(run->claim),
 		.cgroup = run->cgroup,
-		.limits_required = asks_for_limits(run->spec),
+		.limits_required = asks_for_limits(run_linux_spec(run)),
 		.netns_fd = run->netns_fd,
 		.files = files,
 		.n_files = n_files,
@@ -352,8 +404,8 @@ static fallible undo(struct run *run)
 
 static fallible start(struct run *run)
 {
-	TRY(oci_spec_check(run->spec));
-	name_everything(run);
+	TRY(oci_spec_check(run_linux_spec(run)));
+	TRY(name_everything(run));
 	auto_json struct json *document = oci_spec_to_json(run->spec);
 	run->spec_text = json_to_text(document, 0, JSON_PLAIN);
 	TRY(life_claim(run->engine, run->request->id, &run->claim));

@@ -4,6 +4,7 @@
 #include "engine/private.h"
 #include "engine/rootfile.h"
 #include "runtime/runtime.h"
+#include "windows/windows.h"
 
 // What `coracle spec` adds, so that `run --config` starts the same container.
 #define ANNOTATION_IMAGE "io.coracle.image"
@@ -24,6 +25,13 @@ struct run {
 	int dirfd;                      // the folder
 	struct oci_spec *spec;
 	char *spec_text, *config_dir;
+	// Windows: `spec` is what the record says, this is what Linux carries out.
+	struct oci_spec *linux_spec;
+	struct windows_files windows;
+	int template_fd, *lowers;
+	char *os_version; // NULL: not known
+	char *scratch,
+		*scratch_parent; // of windows.layerFolders; the snapshot isn't ours to remove
 	bool cni;
 	struct network_config *network;
 
@@ -40,6 +48,8 @@ struct run {
 	int upper, work;
 	struct snapshot_active *active;
 	int netns_fd;
+	char *joined_netns; // Windows: the path of a namespace that was there
+	char *adapters;     // Windows: for ipconfig
 	struct network_result *attached;
 	char *resolv_conf, *hosts;
 	struct runtime_task *process;
@@ -47,9 +57,28 @@ struct run {
 #define RUN_OF(e, r)                                                                     \
 	{                                                                                \
 		.engine = (e), .request = (r), .signalfd = -1, .dirfd = -1, .upper = -1, \
-		.work = -1, .netns_fd = -1                                               \
+		.work = -1, .netns_fd = -1, .template_fd = -1                            \
 	}
 
 // From the request to spec, layers and network configuration; makes nothing.
 fallible run_resolve(struct run *run);
 void run_done(struct run *run);
+
+// --- run_windows.c
+
+bool run_is_windows(const struct run *run);
+// The spec that runtime/ gets.
+static inline struct oci_spec *run_linux_spec(const struct run *run)
+{
+	return run->linux_spec ? run->linux_spec : run->spec;
+}
+// Before anything is fetched or made: what Windows containers can't have, and whether Wine is here.
+fallible run_windows_allowed(const struct run *run);
+fallible run_windows_version(const struct store_manifest *m, char **ret);
+// A spec whose layers are named by windows.layerFolders.
+fallible run_windows_folders(struct run *run);
+// From run->spec to run->linux_spec; opens the template (makes it at the first use).
+fallible run_windows_translate(struct run *run);
+// The network namespace of the spec: joined if it is there, else named for making.
+fallible run_windows_namespace(struct run *run);
+char *run_windows_adapters(const struct run *run); // the caller's

@@ -11,6 +11,15 @@ void run_done(struct run *run)
 {
 	store_image_free(run->image);
 	oci_spec_free(run->spec);
+	oci_spec_free(run->linux_spec);
+	windows_files_done(&run->windows);
+	free(run->os_version);
+	free(run->scratch);
+	free(run->scratch_parent);
+	free(run->joined_netns);
+	free(run->adapters);
+	fd_cleanup_(&run->template_fd);
+	free(run->lowers);
 	snapshot_layers_free(run->layers);
 	snapshot_active_free(run->active);
 	snapshots_close(run->snapshots);
@@ -46,10 +55,9 @@ static fallible find_image(struct run *run, const char *name)
 {
 	TRY(engine_find_image(run->engine, name, &run->image));
 	TRY(engine_choose_manifest(run->image, run->request->platform, &run->manifest));
-	if (text_starts(run->manifest->platform, "windows"))
-		return error_new(ERROR_UNSUPPORTED,
-		                 "image \"%s\": Windows images do not run yet (platform %s)",
-		                 run->image->name, run->manifest->platform);
+	if (engine_is_windows(run->manifest))
+		TRY(run_windows_allowed(run));
+	run->snapshotter = engine_snapshotter_for(run->manifest, run->snapshotter);
 	TRY(engine_snapshots(run->engine, run->snapshotter, &run->snapshots));
 	TRY(engine_ensure_unpacked(run->engine, run->snapshotter, run->manifest));
 	return snapshots_open_layers(run->snapshots, run->manifest->chain_id, &run->layers);
@@ -77,8 +85,6 @@ static fallible read_config(struct run *run)
 		                               "supported OCI runtime-spec : v" OCI_SPEC_VERSION),
 		                  "coracle spec IMAGE ID > config.json writes one that works");
 	spec_recognise_seccomp(run->spec);
-	if (run->spec->windows.present && !run->spec->linux_.present)
-		return error_new(ERROR_UNSUPPORTED, "%s: Windows containers do not run yet", path);
 	// Ours: `coracle spec` says which image it was made of.
 	const struct oci_pairs *notes = &run->spec->annotations;
 	const char *image = oci_pairs_value(notes, ANNOTATION_IMAGE);
@@ -88,6 +94,8 @@ static fallible read_config(struct run *run)
 			run->snapshotter = oci_pairs_value(notes, ANNOTATION_SNAPSHOTTER);
 		return find_image(run, image);
 	}
+	if (run_is_windows(run))
+		return run_windows_folders(run);
 	const char *root = run->spec->root.path;
 	if (!root || !*root)
 		return error_hint(error_new(ERROR_INVALID, "%s: root.path is missing", path),
@@ -133,6 +141,8 @@ static fallible make_spec_of_flags(struct run *run)
 		       "image \"%s\"", run->image->name);
 		source.image = &config;
 	}
+	if (run->manifest && engine_is_windows(run->manifest))
+		return spec_make_windows(r->spec, &source, &run->spec);
 	TRY(read_user_files(run, &passwd, &group, &source));
 	auto_spec_host struct spec_host host = {0};
 	TRY(spec_host_look(r->spec, &host));
@@ -151,9 +161,12 @@ fallible run_resolve(struct run *run)
 	run->cni = run->request->cni;
 	run->snapshotter = run->request->snapshotter;
 	TRY(run->request->config ? read_config(run) : make_spec_of_flags(run));
+	TRY(oci_spec_check(run->spec));
+	if (run_is_windows(run))
+		TRY(run_windows_translate(run));
 	if (!run->cni)
 		return NULL;
-	struct oci_spec *spec = run->spec;
+	struct oci_spec *spec = run_linux_spec(run);
 	const struct oci_namespace *net = oci_spec_namespace(spec, OCI_NAMESPACE_NETWORK);
 	if (!net && !run->request->config)
 		return error_hint(

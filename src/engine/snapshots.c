@@ -36,20 +36,62 @@ static void add_snapshot(struct engine_snapshots *to, const struct store_snapsho
 	labels_copy(&from->labels, &s->labels);
 }
 
+fallible engine_snapshots_of(struct engine *e, const char *snapshotter, const char *key,
+                             struct snapshots **ret)
+{
+	auto_snapshots struct snapshots *first = NULL, *second = NULL;
+	TRY(engine_snapshots(e, snapshotter, &first));
+	if (snapshotter || e->snapshotter || !key || !*key) {
+		*ret = take(&first);
+		return NULL;
+	}
+	struct store_snapshot *row = NULL;
+	struct error *error = snapshots_stat(first, key, &row);
+	if (error_is(error, ERROR_NOT_FOUND)) {
+		error_drop(&error); // it may be the other's
+		TRY(engine_snapshots(e, SNAPSHOTS_WINDOWS, &second));
+		struct error *none = snapshots_stat(second, key, &row);
+		if (error_is(none, ERROR_NOT_FOUND))
+			error_drop(&none); // nobody's: the default says so
+		else
+			error = none;
+	}
+	bool is_second = second && row;
+	store_snapshot_free(row);
+	if (!error)
+		*ret = is_second ? take(&second) : take(&first);
+	return error;
+}
+
+static void add_all(struct engine_snapshots *list, const struct store_snapshots *rows)
+{
+	for (size_t i = 0; i < rows->n; i++)
+		add_snapshot(list, &rows->items[i]);
+}
+
 fallible engine_snapshot_list(struct engine *e, const char *snapshotter,
                               struct engine_snapshots **ret)
 {
 	auto_snapshots struct snapshots *s = NULL;
 	TRY(engine_snapshots(e, snapshotter, &s));
-	struct store_snapshots *rows;
+	auto_snapshots struct snapshots *windows = NULL;
+	struct store_snapshots *rows, *more = NULL;
+	if (!snapshotter && !e->snapshotter)
+		TRY(engine_snapshots(e, SNAPSHOTS_WINDOWS, &windows));
 	TRY(snapshots_list(s, &rows));
+	struct error *error = windows ? snapshots_list(windows, &more) : NULL;
 	struct engine_snapshots *list = alloc(sizeof(*list));
-	list->items = alloc_array(rows->n, sizeof(*list->items));
-	for (size_t i = 0; i < rows->n; i++)
-		add_snapshot(list, &rows->items[i]);
+	list->items = alloc_array(rows->n + (more ? more->n : 0) + 1, sizeof(*list->items));
+	add_all(list, rows);
+	if (more)
+		add_all(list, more);
 	store_snapshots_free(rows);
-	*ret = list;
-	return NULL;
+	store_snapshots_free(more);
+	if (error)
+		engine_snapshots_free(list);
+	else
+		*ret = list;
+	return error;
 }
 
 static fallible with_hint(struct error *e)
@@ -63,7 +105,7 @@ fallible engine_snapshot_info(struct engine *e, const char *snapshotter, const c
                               struct engine_snapshots **ret)
 {
 	auto_snapshots struct snapshots *s = NULL;
-	TRY(engine_snapshots(e, snapshotter, &s));
+	TRY(engine_snapshots_of(e, snapshotter, key, &s));
 	struct store_snapshot *row;
 	TRY(with_hint(snapshots_stat(s, key, &row)));
 	struct engine_snapshots *list = alloc(sizeof(*list));
@@ -120,7 +162,7 @@ fallible engine_snapshot_prepare(struct engine *e, const char *snapshotter, cons
                                  const char *parent, bool view, struct engine_mounts **ret)
 {
 	auto_snapshots struct snapshots *s = NULL;
-	TRY(engine_snapshots(e, snapshotter, &s));
+	TRY(engine_snapshots_of(e, snapshotter, parent, &s));
 	char now[32];
 	struct store_label label = root_label(now);
 	struct store_labels labels = {.items = &label, .n = 1};
@@ -136,7 +178,7 @@ fallible engine_snapshot_commit(struct engine *e, const char *snapshotter, const
                                 const char *active)
 {
 	auto_snapshots struct snapshots *s = NULL;
-	TRY(engine_snapshots(e, snapshotter, &s));
+	TRY(engine_snapshots_of(e, snapshotter, active, &s));
 	char now[32];
 	struct store_label label = root_label(now);
 	struct store_labels labels = {.items = &label, .n = 1};
@@ -147,7 +189,7 @@ fallible engine_snapshot_mounts(struct engine *e, const char *snapshotter, const
                                 struct engine_mounts **ret)
 {
 	auto_snapshots struct snapshots *s = NULL;
-	TRY(engine_snapshots(e, snapshotter, &s));
+	TRY(engine_snapshots_of(e, snapshotter, key, &s));
 	struct snapshot_mounts *mounts;
 	TRY(with_hint(snapshots_mounts(s, key, &mounts)));
 	give_mounts(mounts, ret);
@@ -157,7 +199,7 @@ fallible engine_snapshot_mounts(struct engine *e, const char *snapshotter, const
 fallible engine_snapshot_remove(struct engine *e, const char *snapshotter, const char *key)
 {
 	auto_snapshots struct snapshots *s = NULL;
-	TRY(engine_snapshots(e, snapshotter, &s));
+	TRY(engine_snapshots_of(e, snapshotter, key, &s));
 	TRY(with_hint(snapshots_remove(s, key)));
 	return store_empty_trash(e->store);
 }
@@ -166,7 +208,7 @@ fallible engine_snapshot_usage(struct engine *e, const char *snapshotter, const 
                                uint64_t *ret_bytes, uint64_t *ret_inodes)
 {
 	auto_snapshots struct snapshots *s = NULL;
-	TRY(engine_snapshots(e, snapshotter, &s));
+	TRY(engine_snapshots_of(e, snapshotter, key, &s));
 	return with_hint(snapshots_usage(s, key, ret_bytes, ret_inodes));
 }
 
@@ -175,7 +217,7 @@ fallible engine_snapshot_label(struct engine *e, const char *snapshotter, const 
                                struct engine_labels *ret)
 {
 	auto_snapshots struct snapshots *s = NULL;
-	TRY(engine_snapshots(e, snapshotter, &s));
+	TRY(engine_snapshots_of(e, snapshotter, key, &s));
 	return with_hint(engine_set_labels(e, STORE_SNAPSHOT, snapshots_name(s), key, labels,
 	                                   n_labels, false, NULL, ret));
 }
@@ -245,6 +287,7 @@ fallible engine_ensure_unpacked(struct engine *e, const char *snapshotter,
 {
 	if (!m->n_layers)
 		return NULL;
+	snapshotter = engine_snapshotter_for(m, snapshotter);
 	auto_snapshots struct snapshots *s = NULL;
 	TRY(engine_snapshots(e, snapshotter, &s));
 	struct store_snapshot *top = NULL;

@@ -94,7 +94,7 @@ static void apply_args(struct oci_spec *spec, const struct spec_request *r,
 }
 
 // Labels are annotations too, and win over an annotation of the same key.
-static fallible apply_annotations(struct oci_spec *spec, const struct spec_request *r)
+fallible spec_apply_annotations(struct oci_spec *spec, const struct spec_request *r)
 {
 	for (size_t i = 0; i < r->annotations.n; i++) {
 		const char *text = r->annotations.items[i], *equals = strchr(text, '=');
@@ -177,7 +177,7 @@ fallible spec_make(const struct spec_request *r, const struct spec_source *sourc
 	TRY(spec_apply_user(spec, r, source));
 	apply_texts(spec, r);
 	apply_tty(spec, r);
-	TRY(apply_annotations(spec, r));
+	TRY(spec_apply_annotations(spec, r));
 	TRY(spec_apply_privileges(spec, r, host));
 	if (r->net_host)
 		spec_apply_host_network(spec, host);

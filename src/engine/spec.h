@@ -81,6 +81,11 @@ void spec_host_done(struct spec_host *host);
 fallible spec_make(const struct spec_request *request, const struct spec_source *source,
                    const struct spec_host *host, struct strings *warnings, struct oci_spec **ret);
 
+// The same for a Windows image: the Windows form, as ctr makes it on Windows. What Linux makes of it
+// is windows/windows.h's. Errors: INVALID, USAGE.
+fallible spec_make_windows(const struct spec_request *request, const struct spec_source *source,
+                           struct oci_spec **ret);
+
 // For exec: `user` as --user has it, "" for root. Sets uid, gid and additional gids.
 fallible spec_set_user(struct oci_spec *spec, const char *user, const struct spec_source *source);
 // containerd's default profile for a bounding set, as a document; and whether a given one equals

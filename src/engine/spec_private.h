@@ -12,6 +12,8 @@ fallible spec_apply_user(struct oci_spec *spec, const struct spec_request *r,
 // spec_mount.c: --mount, -v, and the host's files of --net-host.
 fallible spec_apply_mounts(struct oci_spec *spec, const struct spec_request *r);
 void spec_apply_host_network(struct oci_spec *spec, const struct spec_host *host);
+// spec.c: --annotation and --label.
+fallible spec_apply_annotations(struct oci_spec *spec, const struct spec_request *r);
 // spec_limit.c: CPU and memory.
 fallible spec_apply_limits(struct oci_spec *spec, const struct spec_request *r);
 // spec_namespace.c: --with-ns, --uidmap, --gidmap.

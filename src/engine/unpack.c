@@ -154,6 +154,7 @@ static fallible run_batch(struct unpacking *u, struct batch *batch, const char *
 	struct transfer_unpack_request request = {
 		.transfer = &transfer,
 		.native = snapshots_copies(u->snapshots),
+		.windows = !strcmp(snapshots_name(u->snapshots), SNAPSHOTS_WINDOWS),
 		.layers = batch->items,
 		.n_layers = batch->n,
 		.lower_dirfds = lower.fds,
@@ -195,6 +196,10 @@ fallible unpacking_add(struct unpacking *u, const struct store_manifest *m, open
 	if (m->n_layers > STORE_LAYERS_LIMIT)
 		return error_new(ERROR_LIMIT, "manifest %s: %zu layers, the limit is %d",
 		                 m->descriptor.digest, m->n_layers, STORE_LAYERS_LIMIT);
+	bool windows = !strcmp(snapshots_name(u->snapshots), SNAPSHOTS_WINDOWS);
+	if (windows != engine_is_windows(m))
+		return error_new(ERROR_UNSUPPORTED, "manifest %s: snapshotter %s is not for %s",
+		                 m->descriptor.digest, snapshots_name(u->snapshots), m->platform);
 	auto_free const char **diff_ids = alloc_array(m->n_layers, sizeof(*diff_ids));
 	for (size_t i = 0; i < m->n_layers; i++)
 		diff_ids[i] = m->layers[i].diff_id;

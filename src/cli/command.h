@@ -49,7 +49,7 @@ enum command_bits {
 	COMMAND_NO_DAEMON = 1 << 4, // NOT_YET, and never: it debugs containerd itself
 };
 
-#define COMMAND_FLAG_GROUPS 5
+#define COMMAND_FLAG_GROUPS 6
 
 // Arrays of commands end with a row without a path. Every parent stands before its children.
 struct command {

@@ -19,7 +19,8 @@
 	}
 
 extern const struct flag containers_delete_flags[], tasks_kill_flags[], images_pull_flags[];
-extern const struct flag flags_container[], flags_runtime[], flags_snapshotter[], flags_registry[];
+extern const struct flag flags_container[], flags_runtime[], flags_snapshotter[], flags_registry[],
+	flags_log[];
 
 // images.c
 fallible command_images_check(struct invocation *in);
@@ -54,6 +55,9 @@ fallible command_containers_label(struct invocation *in);
 fallible command_containers_ps(struct invocation *in);
 fallible command_tasks_list(struct invocation *in);
 fallible command_tasks_kill(struct invocation *in);
+
+// tasks.c
+fallible command_tasks_logs(struct invocation *in);
 
 // system.c
 fallible command_system_version(struct invocation *in);

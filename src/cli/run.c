@@ -4,6 +4,7 @@
 #include "cli/output.h"
 #include "cli/print.h"
 #include "cli/session.h"
+#include "cli/units.h"
 #include "engine/spec.h"
 #include <fcntl.h>
 #include <math.h>
@@ -174,6 +175,19 @@ static fallible fill_arguments(const struct invocation *in, struct request *r)
 	return NULL;
 }
 
+// As for every command that starts a process: where its output goes.
+static fallible fill_log(const struct invocation *in, struct engine_run *run)
+{
+	run->log_uri = optional(flag_text(in, "log-uri"));
+	TRY_AS(units_parse_size(flag_text(in, "log-size"), &run->log_size_bytes), "--log-size");
+	uint64_t files = flag_uint(in, "log-files");
+	if (files < 1 || files > UINT16_MAX)
+		return error_new(ERROR_USAGE, "--log-files %llu: not a number of files",
+		                 (unsigned long long)files);
+	run->log_files = (unsigned)files;
+	return NULL;
+}
+
 static fallible fill(const struct invocation *in, const struct session *s, struct request *r)
 {
 	TRY(fill_arguments(in, r));
@@ -191,6 +205,8 @@ static fallible fill(const struct invocation *in, const struct session *s, struc
 	r->run.null_io = flag_bool(in, "null-io");
 	r->run.no_pivot = flag_bool(in, "no-pivot");
 	r->run.cgroup = r->spec.cgroup;
+	r->run.detach = flag_bool(in, "detach");
+	TRY(fill_log(in, &r->run));
 	r->run.runtime = flag_given(in, "runtime") ? optional(flag_text(in, "runtime")) : NULL;
 	for (int fd = 0; fd < 3; fd++)
 		r->run.stdio[fd] = in->closed[fd] ? -1 : fd;

@@ -84,8 +84,8 @@ static const struct flag run_flags[] = {
 	{"rm", NULL, BOOL, "remove the container when it ends"},
 	{"null-io", NULL, BOOL, "connect the process to /dev/null"},
 	{"log-uri", NULL, TEXT("URI"),
-	 "write output to this place, e.g. file:///var/log/x", .bits = FLAG_NOT_YET},
-	{"detach", "d", BOOL, "do not wait for the end", .bits = FLAG_NOT_YET},
+	 "write output to this place, e.g. file:///var/log/x"},
+	{"detach", "d", BOOL, "do not wait for the end; output goes to a log"},
 	{"fifo-dir", NULL, TEXT("DIR"),
 	 "folder for the FIFOs of standard input and output", .bits = FLAG_NOT_YET},
 	{"cgroup", NULL, TEXT("PATH"), "put the container into this cgroup"},
@@ -104,6 +104,14 @@ static const struct flag run_flags[] = {
 	{"cpuset-mems", NULL, TEXT("LIST"), "memory nodes to use"},
 	{"snapshotter-label", NULL, TEXTS("KEY=VALUE"), "label the snapshot", .bits = FLAG_NOT_YET},
 	{"no-seccomp", NULL, BOOL, "do not filter system calls", .bits = FLAG_OURS},
+	{NULL},
+};
+
+const struct flag flags_log[] = {
+	{"log-size", NULL, TEXT("SIZE"), "size of a file of the log, e.g. 512k, 10m",
+	 .bits = FLAG_OURS, .initial = "10m", .env = "CORACLE_LOG_SIZE"},
+	{"log-files", NULL, UINT("N"), "files of the log; the oldest goes, 9 at most",
+	 .bits = FLAG_OURS, .initial = "3", .env = "CORACLE_LOG_FILES"},
 	{NULL},
 };
 
@@ -126,6 +134,16 @@ static const struct flag ps_flags[] = {
 	{NULL},
 };
 
+static const struct flag logs_flags[] = {
+	{"follow", "f", BOOL, "go on until the container ends", .bits = FLAG_OURS},
+	{"tail", "n", TEXT("N"), "only the last N lines", .bits = FLAG_OURS, .initial = "all"},
+	{"since", NULL, TEXT("TIME"),
+	 "only lines since then: 10m (ago), seconds since 1970, 2026-11-26T02:15:00Z",
+	 .bits = FLAG_OURS},
+	{"timestamps", "t", BOOL, "each line with its time", .bits = FLAG_OURS},
+	{NULL},
+};
+
 static const struct flag gc_flags[] = {
 	{"dry-run", NULL, BOOL, "only tell what would go", .bits = FLAG_OURS},
 	FLAG_FORMAT,
@@ -136,7 +154,7 @@ const struct command commands_run[] = {
 	{"run", "[flags] IMAGE|ROOTFS ID [COMMAND] [ARG...]",
 	 "Make a container, start it, and wait for its end",
 	 "run --rm --cni busybox web ip addr", command_run_run,
-	 .flags = {run_flags, docker_flags, flags_container, flags_runtime, flags_snapshotter},
+	 .flags = {run_flags, docker_flags, flags_container, flags_runtime, flags_snapshotter, flags_log},
 	 .more = "A COMMAND replaces both the image's entrypoint and its command. What stands "
 	         "behind the image belongs to the container: flags come before it. The exit "
 	         "status is the process's own, 128+n if signal n ended it.", .operand = "images"},
@@ -146,6 +164,11 @@ const struct command commands_run[] = {
 	 "pull busybox", command_images_pull,
 	 .flags = {images_pull_flags, flags_registry, flags_snapshotter}, .operand = "images",
 	 .bits = COMMAND_OURS},
+	{"logs", "[flags] CONTAINER", "Show the output of a detached container",
+	 "logs -f --tail 100 web", command_tasks_logs, .flags = {logs_flags},
+	 .bits = COMMAND_OURS, .operand = "containers",
+	 .more = "The log stays until the task is removed: with the container, by tasks rm, or by "
+	         "the next start."},
 	{"rm", "[flags] CONTAINER [CONTAINER, ...]", "Remove containers: containers delete",
 	 "rm -f web", command_containers_delete, .flags = {containers_delete_flags},
 	 .bits = COMMAND_OURS, .operand = "containers"},
@@ -155,7 +178,7 @@ const struct command commands_run[] = {
 	{"spec", "[flags] IMAGE|ROOTFS ID [COMMAND] [ARG...]",
 	 "Print the config.json that run would use",
 	 "spec --cni busybox web ip addr > config.json", command_run_spec,
-	 .flags = {run_flags, docker_flags, flags_container, flags_runtime, flags_snapshotter},
+	 .flags = {run_flags, docker_flags, flags_container, flags_runtime, flags_snapshotter, flags_log},
 	 .bits = COMMAND_OURS,
 	 .more = "run --config FILE ID starts the same container, its network included.",
 	 .operand = "images"},

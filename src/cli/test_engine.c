@@ -416,6 +416,14 @@ fallible engine_task_kill(struct engine *engine, const char *id, const char *sig
 	return NULL;
 }
 
+fallible engine_logs(struct engine *engine, const struct engine_logs *request)
+{
+	(void)engine;
+	printf("logs %s tail=%d%s\n", request->id, (int)request->tail,
+	       request->follow ? " follow" : "");
+	return NULL;
+}
+
 static struct engine_namespace namespace_items[] = {
 	{(char *)"default", {NULL, 0}},
 	{(char *)"foo", {label_items, 1}},

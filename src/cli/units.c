@@ -54,3 +54,30 @@ void units_age(struct str *out, int64_t age_ns)
 	else
 		str_printf(out, "%lld %s", (long long)n, steps[i].many);
 }
+
+fallible units_parse_size(const char *text, uint64_t *ret_bytes)
+{
+	static const char units[] = "kmgt";
+	size_t digits = strspn(text, "0123456789");
+	const char *unit = text + digits;
+	unsigned shift = 0;
+	if (*unit) {
+		char letter = *unit >= 'A' && *unit <= 'Z' ? (char)(*unit + 'a' - 'A') : *unit;
+		const char *found = strchr(units, letter);
+		unit++;
+		shift = found ? 10 * (unsigned)(found - units + 1) : 64;
+		if (!text_equal(unit, "") && strcmp(unit, "b") != 0 && strcmp(unit, "B") != 0 &&
+		    strcmp(unit, "ib") != 0 && strcmp(unit, "iB") != 0)
+			shift = 64;
+	}
+	auto_free char *number = alloc_bytes(text, digits);
+	uint64_t value = 0;
+	struct error *e =
+		shift < 64 ? text_parse_u64(number, 10, UINT64_MAX >> shift, &value) : NULL;
+	if (e || shift == 64) {
+		error_free(e);
+		return error_new(ERROR_USAGE, "%.64s: not a size such as 4096, 512k or 10m", text);
+	}
+	*ret_bytes = value << shift;
+	return NULL;
+}

@@ -220,7 +220,7 @@ static fallible remove_claimed(struct engine *e, const char *id, bool keep_snaps
 	// The rows may be gone already: whoever waited for the end cleans, too.
 	if (life.container && life.container->life == STORE_KEPT)
 		TRY(remove_kept(e, life.container, keep_snapshot));
-	return life_collect(e, &life, claim);
+	return life_collect(e, &life, LIFE_FORGET, claim);
 }
 
 fallible engine_container_remove(struct engine *e, const char *id, bool keep_snapshot, bool force)

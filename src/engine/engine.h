@@ -231,9 +231,17 @@ struct engine_run {
 	const char *cgroup;  // literal; NULL: ours
 	const char *runtime; // for the record; NULL: io.containerd.runc.v2
 	int stdio[3];        // the program's; -1: /dev/null
+	bool detach;         // don't wait; output goes to a log, input is /dev/null
+	const char *log_uri; // file:///path: both streams go there, as they come; NULL: none
+	// The log of a detached container: `log_files` (1 to 9) of `log_size_bytes` each; 0: the
+	// usual 3 of 10 MiB.
+	uint64_t log_size_bytes;
+	unsigned log_files;
 };
 // Runs a container to its end: claims the ID, makes everything, starts, forwards the signals that
 // the caller gets, waits, reports the exit code (128+n on a signal), and cleans up.
+// With `detach` it returns once the program runs (*ret_exit_code 0); whoever is there at its end
+// cleans. A kept container's task then stays, stopped, with its exit code and its log.
 // Errors: NO_PROGRAM, NOT_EXECUTABLE, EXISTS (ID in use), NOT_FOUND (image), INVALID, …; then
 // nothing is left behind, also without `remove`. (ctr leaves a snapshot.)
 fallible engine_run(struct engine *engine, const struct engine_run *request, int *ret_exit_code);
@@ -276,6 +284,24 @@ fallible engine_container_label(struct engine *engine, const char *id, const cha
 // `signal` as ctr takes it ("9", "kill", "SIGKILL"); NULL: the image's stop signal, else SIGTERM.
 // `all`: every process of the container. Ended already: NOT_FOUND.
 fallible engine_task_kill(struct engine *engine, const char *id, const char *signal, bool all);
+
+struct engine_log_line {
+	const char *bytes; // with its "\n", but for a line that was divided or cut off
+	size_t size;
+	const char *time; // RFC 3339, UTC
+	bool is_error;    // it came from standard error
+};
+struct engine_logs {
+	const char *id;
+	bool follow;            // wait for more until the container ends
+	bool stops_with_output; // …or until nobody reads our standard output
+	int64_t tail;           // the last so many lines; -1: all
+	int64_t since_ns;       // lines from then on; 0: all
+	void (*line)(void *context, const struct engine_log_line *line);
+	void *context;
+};
+// Reads the log of a detached container. NOT_FOUND: no container, no task, or it has no log.
+fallible engine_logs(struct engine *engine, const struct engine_logs *request);
 
 // --- Namespaces (containerd's)
 

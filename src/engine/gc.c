@@ -56,7 +56,7 @@ static void collect_life(struct collection *c, const struct store_task *seen)
 	if (dead)
 		tell(c, "container", seen->id, "its monitor and its command are gone", 0);
 	if (dead && !c->dry_run)
-		error = life_collect(e, &life, claim);
+		error = life_collect(e, &life, LIFE_REMEMBER, claim);
 	else
 		store_claim_release(claim);
 	c->errors = error_join(c->errors, error_prefix(error, "container %s", seen->id));

@@ -43,7 +43,9 @@ static enum life_owner find_owner(struct engine *e, const struct store_task *tas
 		return LIFE_NONE;
 	if (monitor_lives(e, task->ns, task->id, task->instance))
 		return LIFE_RUNNING;
-	return process_is_alive(task->owner_pid, task->owner_start) ? LIFE_STARTING : LIFE_DEAD;
+	if (task->owner_pid && process_is_alive(task->owner_pid, task->owner_start))
+		return LIFE_STARTING;
+	return *task->cgroup ? LIFE_DEAD : LIFE_STOPPED;
 }
 
 static fallible read_rows(struct engine *e, const char *ns, const char *id, struct life *ret)
@@ -70,6 +72,23 @@ fallible life_read(struct engine *e, const char *ns, const char *id, struct life
 {
 	TRY(read_rows(e, ns, id, ret));
 	ret->owner = find_owner(e, ret->task);
+	return NULL;
+}
+
+fallible life_of_task(struct engine *e, const char *id, struct life *ret)
+{
+	struct life life = {0};
+	struct error *error = life_read(e, e->ns, id, &life);
+	if (error_is(error, ERROR_NOT_FOUND))
+		return error_hint(error, "coracle ps -a shows what is there");
+	TRY(error);
+	if (!life.task) {
+		life_forget(&life);
+		return error_hint(
+			error_new(ERROR_NOT_FOUND, "no running task found: task %s not found", id),
+			"coracle ps shows what runs");
+	}
+	*ret = life;
 	return NULL;
 }
 
@@ -118,6 +137,27 @@ fallible life_clean(struct engine *e, const struct store_task *task, bool passin
 	return error_join(error, store_claim_remove(claim));
 }
 
+// Ended and cleaned: the row stays without what it owed. Its exit status and log stay as well.
+static fallible remember(struct engine *e, const struct store_task *ended,
+                         struct store_claim *claim)
+{
+	struct error *error = clean_network(e, ended);
+	if (error) { // as in life_clean()
+		engine_warn(e, "container %s: network: %s", ended->id, error->message);
+		error_drop(&error);
+	}
+	struct store_task task = *ended;
+	task.owner_pid = task.monitor_pid = 0;
+	task.netns = task.cgroup = task.layers = "";
+	task.cni = false;
+	// A monitor that was killed has left no code; this is what init has died of.
+	error = runtime_leave_exit(store_claim_dirfd(claim), 137);
+	if (!error)
+		error = store_put_task(e->store, claim, &task);
+	store_claim_release(claim);
+	return error;
+}
+
 static bool is_passing(const struct life *life)
 {
 	return !life->container || life->container->life == STORE_PASSING;
@@ -137,7 +177,8 @@ static fallible remove_passing_snapshot(struct engine *e, const struct life *lif
 	return error;
 }
 
-fallible life_collect(struct engine *e, const struct life *life, struct store_claim *claim)
+fallible life_collect(struct engine *e, const struct life *life, enum life_after after,
+                      struct store_claim *claim)
 {
 	const struct store_task *task = life->task;
 	engine_debug(e, "container %s: its monitor is gone, collecting", task->id);
@@ -147,6 +188,8 @@ fallible life_collect(struct engine *e, const struct life *life, struct store_cl
 		store_claim_release(claim);
 		return error_prefix(error, "container %s", task->id);
 	}
+	if (after == LIFE_REMEMBER && !is_passing(life))
+		return remember(e, task, claim);
 	return error_join(remove_passing_snapshot(e, life),
 	                  life_clean(e, task, is_passing(life), claim));
 }
@@ -187,7 +230,7 @@ fallible life_claim(struct engine *e, const char *id, struct store_claim **ret)
 			store_claim_release(claim);
 			return error;
 		}
-		TRY(life_collect(e, &life, claim));
+		TRY(life_collect(e, &life, LIFE_FORGET, claim));
 	}
 }
 
@@ -224,7 +267,8 @@ void life_leave(struct engine *e, struct runtime_task *task)
 	runtime_detach(task); // ours to forget; the child has its own
 }
 
-fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool reap)
+fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool reap,
+                     enum life_after after)
 {
 	struct store_claim *claim;
 	TRY(store_claim(e->store, e->ns, id, STORE_CLAIM_WAIT, &claim));
@@ -234,12 +278,13 @@ fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool r
 		error_drop(&error); // somebody has removed it
 		return store_claim_remove(claim);
 	}
-	if (error || life.task->instance != instance) { // …and begun another life
+	bool is_other = !error && life.task->instance != instance; // …and begun another life
+	if (error || is_other || (after == LIFE_REMEMBER && !*life.task->cgroup)) {
 		store_claim_release(claim);
 		return error;
 	}
 	if (reap)
-		return life_collect(e, &life, claim);
+		return life_collect(e, &life, after, claim);
 	return error_join(remove_passing_snapshot(e, &life),
 	                  life_clean(e, life.task, is_passing(&life), claim));
 }

@@ -11,6 +11,7 @@ enum life_owner {
 	LIFE_STARTING, // the CLI that makes it lives, or cleans after it
 	LIFE_RUNNING,  // its monitor lives
 	LIFE_DEAD,     // there is a task, and nobody who looks after it
+	LIFE_STOPPED,  // a kept container's task that has ended and owes nothing any more
 };
 
 struct life {
@@ -21,6 +22,9 @@ struct life {
 // Reads both rows and asks who lives. NOT_FOUND if there is neither.
 fallible life_read(struct engine *e, const char *ns, const char *id, struct life *ret);
 void life_forget(struct life *life);
+// The same for commands on a task: `container "x" in namespace "default": not found`, and
+// `no running task found: task x not found`, with hints. life.task is there.
+fallible life_of_task(struct engine *e, const char *id, struct life *ret);
 
 // "/coracle/<store>/<ns>/<id>.<instance>" without the first slash, the caller's.
 char *life_cgroup(struct engine *e, const char *ns, const char *id, uint64_t instance);
@@ -31,8 +35,14 @@ char *life_cgroup(struct engine *e, const char *ns, const char *id, uint64_t ins
 // `claim`, which is taken over. A kept container loses its task only.
 fallible life_clean(struct engine *e, const struct store_task *task, bool passing,
                     struct store_claim *claim);
+// What becomes of the task of a kept container, once it has ended.
+enum life_after {
+	LIFE_FORGET,   // it goes: whoever waited has the exit code
+	LIFE_REMEMBER, // it stays, STOPPED with its exit code, until somebody removes or starts it
+};
 // Collects a dead life: what still runs of it is killed. Takes the claim over.
-fallible life_collect(struct engine *e, const struct life *life, struct store_claim *claim);
+fallible life_collect(struct engine *e, const struct life *life, enum life_after after,
+                      struct store_claim *claim);
 // Claims `id` after collecting what is dead there; EXISTS if the ID is in use, alive or kept.
 fallible life_claim(struct engine *e, const char *id, struct store_claim **ret);
 // Deletes what was renamed away in a child that nobody waits for and that holds none of our
@@ -40,6 +50,8 @@ fallible life_claim(struct engine *e, const char *id, struct store_claim **ret);
 void life_leave(struct engine *e, struct runtime_task *task);
 // After the end of a process that this life's maker waited for: cleans if the rows still are of
 // this instance (somebody else may have removed it meanwhile).
-fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool reap);
+// `reap`: its monitor is gone.
+fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool reap,
+                     enum life_after after);
 // Waits until the monitor of a killed container is gone (its lock is free).
 fallible life_await_monitor(int state_dirfd);

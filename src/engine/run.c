@@ -104,7 +104,8 @@ static fallible name_everything(struct run *run)
 		.layers = run->manifest  ? run->manifest->chain_id
 	                  : run->scratch ? run->scratch_parent
 	                                 : "",
-		.log_uri = "",
+		.log_uri = r->log_uri ? r->log_uri : "",
+		.detached = r->detach,
 	};
 	return NULL;
 }
@@ -308,6 +309,7 @@ static fallible start_process(struct run *run)
 		files[n_files++] = (struct runtime_file){BOOT_NETWORK, run->adapters,
 		                                         strlen(run->adapters), 0644, false};
 	}
+	bool is_closed = r->null_io || r->detach;
 	struct runtime_request request = {
 		.spec = run_linux_spec(run),
 		.root = root_of(run),
@@ -320,8 +322,9 @@ static fallible start_process(struct run *run)
 		.netns_fd = run->netns_fd,
 		.files = files,
 		.n_files = n_files,
-		.stdio = {r->null_io ? -1 : r->stdio[0], r->null_io ? -1 : r->stdio[1],
-	                  r->null_io ? -1 : r->stdio[2]},
+		.stdio = {is_closed || r->log_uri ? -1 : r->stdio[0], is_closed ? -1 : r->stdio[1],
+	                  is_closed ? -1 : r->stdio[2]},
+		.log = run->log,
 		.shim_program = shim,
 		.cleaner = cleaner,
 		.cleaner_environment = environment,
@@ -402,6 +405,14 @@ static fallible undo(struct run *run)
 	return error_join(error, store_empty_trash(e->store));
 }
 
+// What `tasks ls` shows once it has ended.
+static fallible note_process(struct run *run)
+{
+	run->task.init_pid = runtime_task_pid(run->process);
+	run->task.owner_pid = 0;
+	return store_put_task(run->engine->store, run->claim, &run->task);
+}
+
 static fallible start(struct run *run)
 {
 	TRY(oci_spec_check(run_linux_spec(run)));
@@ -415,6 +426,8 @@ static fallible start(struct run *run)
 		run->has_rows = true;
 		error = make_everything(run);
 	}
+	if (!error && run->request->detach)
+		error = note_process(run);
 	if (!error) {
 		store_claim_release(run->claim);
 		run->claim = NULL;
@@ -438,9 +451,9 @@ static fallible wait_and_clean(struct run *run, int *ret_exit_code)
 		error_drop(&lost);
 		runtime_close(run->process);
 		run->process = NULL;
-		TRY(life_finish(e, run->request->id, run->instance, true));
+		TRY(life_finish(e, run->request->id, run->instance, true, LIFE_FORGET));
 	} else {
-		TRY(life_finish(e, run->request->id, run->instance, false));
+		TRY(life_finish(e, run->request->id, run->instance, false, LIFE_FORGET));
 	}
 	life_leave(e, run->process);
 	run->process = NULL;
@@ -467,8 +480,10 @@ fallible engine_run(struct engine *engine, const struct engine_run *request, int
 			error_drop(&error);
 			continue;
 		}
-		if (!error)
+		if (!error && !request->detach)
 			error = wait_and_clean(&run, ret_exit_code);
+		else if (!error)
+			runtime_detach(take(&run.process));
 		break;
 	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
@@ -479,6 +494,6 @@ fallible engine_clean_up(struct engine *engine, const char *id, uint64_t instanc
 {
 	struct store *store;
 	TRY(engine_store(engine, &store));
-	TRY(life_finish(engine, id, instance, true));
+	TRY(life_finish(engine, id, instance, true, LIFE_REMEMBER));
 	return store_empty_trash(store);
 }

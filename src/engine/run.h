@@ -43,6 +43,8 @@ struct run {
 	struct store_task task;
 	struct label_list labels;
 	bool claimed_once, has_rows, has_snapshot;
+	struct runtime_log log;
+	int log_fd;
 
 	// what stands outside of the process
 	int upper, work;
@@ -57,7 +59,7 @@ struct run {
 #define RUN_OF(e, r)                                                                     \
 	{                                                                                \
 		.engine = (e), .request = (r), .signalfd = -1, .dirfd = -1, .upper = -1, \
-		.work = -1, .netns_fd = -1, .template_fd = -1                            \
+		.work = -1, .netns_fd = -1, .template_fd = -1, .log_fd = -1              \
 	}
 
 // From the request to spec, layers and network configuration; makes nothing.
@@ -82,3 +84,8 @@ fallible run_windows_translate(struct run *run);
 // The network namespace of the spec: joined if it is there, else named for making.
 fallible run_windows_namespace(struct run *run);
 char *run_windows_adapters(const struct run *run); // the caller's
+
+// --- logs.c
+
+// Where the output of this run goes; opens a file of --log-uri.
+fallible run_open_log(const struct engine_run *request, struct runtime_log *ret, int *ret_fd);

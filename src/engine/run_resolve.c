@@ -35,6 +35,7 @@ void run_done(struct run *run)
 	fd_cleanup_(&run->upper);
 	fd_cleanup_(&run->work);
 	fd_cleanup_(&run->netns_fd);
+	fd_cleanup_(&run->log_fd);
 }
 
 static fallible check_request(const struct run *run)
@@ -156,6 +157,7 @@ static fallible make_spec_of_flags(struct run *run)
 fallible run_resolve(struct run *run)
 {
 	TRY(check_request(run));
+	TRY(run_open_log(run->request, &run->log, &run->log_fd));
 	struct store *store;
 	TRY(engine_store(run->engine, &store));
 	run->cni = run->request->cni;

@@ -14,6 +14,7 @@
 //   refused exit          "CODE\n" once init has ended and been reaped, published by rename; never
 //   before.
 //                 CODE is 128+n for a signal n
+//   log, log.1…   a kept log, newest first; removed with the directory, not by the runtime
 //
 // Who detaches, the exit cleans: if at init's end no caller holds the task (it detached, or was
 // killed), the monitor executes the cleaner (request.cleaner) and is gone. A caller that is there
@@ -50,6 +51,18 @@ struct runtime_file {
 	bool unless_mounted;
 };
 
+// Where output goes that is handed to nobody.
+struct runtime_log {
+	enum runtime_log_kind {
+		RUNTIME_LOG_NONE, // to request.stdio
+		RUNTIME_LOG_KEPT, // JSON lines in the state directory (shim/log.h)
+		RUNTIME_LOG_FILE, // both streams as they come to `fd`, which is borrowed
+	} kind;
+	uint64_t size_bytes; // kept: of each file, about
+	unsigned n_files;    // kept: 1 to 9
+	int fd;
+};
+
 struct runtime_request {
 	// Checked by oci_spec_check(); read-only root comes from here. Must live until
 	// runtime_start() has returned; all else in here until runtime_create() has.
@@ -78,6 +91,10 @@ struct runtime_request {
 	// runtime_wait(). stdout and stderr that are one file share the pipe, so that their order
 	// is kept. With process.terminal: UNSUPPORTED for now.
 	int stdio[3];
+	// With a log stdio[1] and [2] mean nothing: the program writes into pipes that the monitor
+	// reads whatever happens. What can't be written (a full disk) is dropped, and counted in a
+	// kept log.
+	struct runtime_log log;
 
 	const char *shim_program;               // path of coracle-shim; coracle-init lies beside it
 	const char *const *cleaner;             // argv; [0] is a path. NULL: nothing is executed
@@ -115,6 +132,9 @@ fallible runtime_run(const struct runtime_request *request, struct runtime_task 
 // runtime_remove_state().
 // Errors: NOT_FOUND (the monitor was killed; init is dead or dying: see runtime_reap()).
 fallible runtime_wait(struct runtime_task *task, int signalfd, int *ret_exit_code);
+// Asks to be told of the end: then *ret_fd (borrowed) becomes readable, and runtime_wait() doesn't
+// wait. For those who poll other things too.
+fallible runtime_watch(struct runtime_task *task, int *ret_fd);
 pid_t runtime_task_pid(const struct runtime_task *task); // init's, as we see it
 // Sends a signal to init. NOT_FOUND: it has ended.
 fallible runtime_signal(struct runtime_task *task, int signal);
@@ -155,6 +175,8 @@ fallible runtime_state(struct runtime_task *task, struct runtime_state *ret);
 fallible runtime_signal_all(const char *cgroup, int signal);
 // The status that a monitor left. NOT_FOUND: none (it runs still, or its monitor was killed).
 fallible runtime_read_exit(int state_dirfd, int *ret_exit_code);
+// Writes it in a killed monitor's stead, unless one is there.
+fallible runtime_leave_exit(int state_dirfd, int exit_code);
 // Collects what a dead monitor left: kills every process of the group, waits until it is empty,
 // removes it. BUSY if the monitor lives. state_dirfd -1: the directory is gone. cgroup NULL: none.
 // What is not there is no error. Holds monitor.lock meanwhile, leaves the names there.

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 enum {
-	FRAME_SIZE = 128,                         // what stands around the text of a line
+	FRAME_SIZE = 128,                          // what stands around the text of a line
 	ENTRY_MAX = 6 * LOG_LINE_MAX + FRAME_SIZE, // every byte a \u00XX
 	BATCH_FULL = 32 << 10, // written from here on: pages that stay untouched cost nothing
 	BATCH_SIZE = BATCH_FULL + ENTRY_MAX,
@@ -161,11 +161,11 @@ static size_t character(const unsigned char *p, size_t size)
 static char *add_escaped(char *to, unsigned char c)
 {
 	static const char hex[] = "0123456789abcdef";
-	char short_form = c == '\n'                ? 'n'
-	                  : c == '\t'              ? 't'
-	                  : c == '\r'              ? 'r'
+	char short_form = c == '\n'               ? 'n'
+	                  : c == '\t'             ? 't'
+	                  : c == '\r'             ? 'r'
 	                  : c == '"' || c == '\\' ? (char)c
-	                                           : 0;
+	                                          : 0;
 	*to++ = '\\';
 	if (short_form) {
 		*to++ = short_form;

@@ -3,9 +3,9 @@
 //
 // Start. The creator makes two processes in one go: a child S of its own, and init as the child of
 // S. Init prepares itself and waits at the go pipe; S executes coracle-shim with
-//     coracle-shim NS/ID INSTANCE PID [-- CLEANER ARG…]
-// (INSTANCE 16 hexadecimal digits, PID init's), /dev/null as 0 to 2, the descriptors below, and all
-// signals blocked. From then on it is init's parent and never allocates.
+//     coracle-shim NS/ID INSTANCE PID OUTPUT [-- CLEANER ARG…]
+// (INSTANCE 16 hexadecimal digits, PID init's, OUTPUT see below), /dev/null as 0 to 2, the
+// descriptors below, and all signals blocked. From then on it is init's parent and never allocates.
 //
 // Control. SHIM_FD_CONTROL leads to the creator. Its end without SHIM_BYE means that nobody is
 // there: before SHIM_START init is killed; after init's end the cleaner is executed. Peers. Others
@@ -14,6 +14,11 @@
 //
 // Messages are one struct shim_message each, on SOCK_SEQPACKET sockets, in the byte order of the
 // machine: both sides come from one build, `version` refuses another one.
+//
+// OUTPUT says what becomes of what comes from SHIM_FD_FROM:
+//     copy               it goes to SHIM_FD_TO; a reader that is gone closes the pipe
+//     file               the same, but what can't be written is dropped: the program goes on
+//     log:SIZE:FILES     it goes to the log in the state directory (shim/log.h)
 #pragma once
 #include <stdint.h>
 

@@ -3,6 +3,7 @@
 // Everything is static: a monitor that can't allocate can't fail for lack of memory when the
 // container has eaten it all, and untouched pages cost nothing.
 #include "base/defer.h"
+#include "shim/log.h"
 #include "shim/number.h"
 #include "shim/protocol.h"
 #include <fcntl.h>
@@ -37,6 +38,7 @@ static struct monitor {
 	int exit_code;
 	int control; // -1: nobody is there
 	int held;    // what the creator wants to be let go only after its answer
+	enum { OUTPUT_COPY, OUTPUT_FILE, OUTPUT_LOG } output;
 	bool is_cleaned;
 	char *const *cleaner; // NULL: none
 } monitor = {.control = SHIM_FD_CONTROL, .held = -1};
@@ -186,10 +188,13 @@ static ssize_t put(struct copy *c)
 }
 
 // The reader is gone or full: closing the pipe lets the program see that. A terminal that was hung
-// up doesn't end a container that outlives its starter: what it writes is dropped.
+// up doesn't end a container that outlives its starter: what it writes is dropped, as is what a
+// full disk can't take.
 static void lose_target(struct copy *c, int why)
 {
 	c->begin = c->end = 0;
+	if (monitor.output == OUTPUT_FILE)
+		return;
 	close_fd(&c->to);
 	if (why != EIO)
 		close_fd(&c->from);
@@ -201,11 +206,19 @@ static bool copy_some(struct copy *c)
 	bool has_moved = false;
 	if (c->from >= 0 && c->begin == c->end) {
 		ssize_t n = read(c->from, c->buffer, sizeof c->buffer);
+		has_moved = n > 0 || (n < 0 && errno == EINTR);
 		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 			close_fd(&c->from);
 		c->begin = 0;
 		c->end = n > 0 ? (size_t)n : 0;
-		has_moved = n > 0 || (n < 0 && errno == EINTR);
+	}
+	if (monitor.output == OUTPUT_LOG) {
+		if (c->end)
+			log_put((int)(c - copies), c->buffer, c->end);
+		else if (c->from < 0)
+			log_end((int)(c - copies));
+		c->begin = c->end = 0;
+		return has_moved;
 	}
 	while (c->begin < c->end && c->to >= 0) {
 		ssize_t n = put(c);
@@ -313,9 +326,28 @@ static _Noreturn void leave(void)
 
 // ---- Begin --------------------------------------------------------------------------------------
 
+static bool begin_output(const char *text)
+{
+	static const char log[] = "log:";
+	uint64_t size, files;
+	if (strcmp(text, "copy") == 0 || strcmp(text, "file") == 0) {
+		monitor.output = *text == 'f' ? OUTPUT_FILE : OUTPUT_COPY;
+		return true;
+	}
+	if (strncmp(text, log, sizeof log - 1) != 0)
+		return false;
+	text += sizeof log - 1;
+	if (!number_parse(&text, 10, &size) || *text++ != ':' || !number_parse(&text, 10, &files) ||
+	    *text)
+		return false;
+	monitor.output = OUTPUT_LOG;
+	log_begin(SHIM_FD_STATE, size, (unsigned)files);
+	return true;
+}
+
 static bool begin(int argc, char *const argv[])
 {
-	if (argc < 4)
+	if (argc < 5 || !begin_output(argv[4]))
 		return false;
 	const char *instance = argv[2], *number = argv[3];
 	uint64_t pid;
@@ -323,14 +355,14 @@ static bool begin(int argc, char *const argv[])
 	    *instance || *number || pid < 1 || pid > INT32_MAX)
 		return false;
 	monitor.init = (pid_t)pid;
-	if (argc > 5)
-		monitor.cleaner = argv + 5;
+	if (argc > 6)
+		monitor.cleaner = argv + 6;
 	for (int fd = SHIM_FD_CONTROL; fd < SHIM_FD_END; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC); // absent ones: EBADF is fine
 	for (int i = 0; i < COPIES; i++) {
 		bool has = fcntl(SHIM_FD_FROM + i, F_GETFD) >= 0;
 		copies[i].from = has ? SHIM_FD_FROM + i : -1;
-		copies[i].to = has ? SHIM_FD_TO + i : -1;
+		copies[i].to = has && monitor.output != OUTPUT_LOG ? SHIM_FD_TO + i : -1;
 	}
 	for (struct peer *p = peers; p < peers + PEERS; p++)
 		p->fd = -1;

@@ -2,6 +2,7 @@
 """The commands, as a user types them."""
 import os
 import subprocess
+import time
 
 TIMEOUT = 120  # against hanging only
 
@@ -57,3 +58,12 @@ def start(*argv, env=None, **how):
     how.setdefault("stdout", subprocess.PIPE)
     how.setdefault("stderr", subprocess.PIPE)
     return subprocess.Popen([str(a) for a in argv], env=environment(env), **how)
+
+
+def eventually(check, timeout=30):
+    """Polls until `check` gives something true, and returns it: for what another process does."""
+    deadline = time.monotonic() + timeout
+    while not (found := check()):
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.02)
+    return found

@@ -167,7 +167,7 @@ static fallible prepare(const struct runtime_request *request, struct runtime_ta
 	plan_step(request, "cgroup");
 	TRY(plan_make(request, enforces_devices, &m->plan));
 	plan_step(request, "plan");
-	TRY(stdio_prepare(request->stdio, &m->stdio));
+	TRY(stdio_prepare(request->stdio, &request->log, &m->stdio));
 	m->has_stdio = true;
 	TRY(make_pipes(task, m));
 	struct plan *plan = m->plan;

@@ -93,16 +93,26 @@ static _Noreturn void become_monitor(struct spawn *s, struct launch *l)
 	_exit(1);
 }
 
+static const char *output_argument(const struct runtime_request *request, struct arena *arena)
+{
+	const struct runtime_log *log = &request->log;
+	if (log->kind != RUNTIME_LOG_KEPT)
+		return log->kind == RUNTIME_LOG_FILE ? "file" : "copy";
+	return arena_printf(arena, "log:%llu:%u", (unsigned long long)log->size_bytes,
+	                    log->n_files);
+}
+
 static void make_argv(const struct runtime_request *request, struct arena *arena, struct spawn *s)
 {
 	size_t n = 0, n_cleaner = 0;
 	while (request->cleaner && request->cleaner[n_cleaner])
 		n_cleaner++;
-	s->argv = arena_alloc(arena, (n_cleaner + 6) * sizeof *s->argv);
+	s->argv = arena_alloc(arena, (n_cleaner + 7) * sizeof *s->argv);
 	s->argv[n++] = "coracle-shim";
 	s->argv[n++] = arena_printf(arena, "%s/%s", request->ns, request->id);
 	s->argv[n++] = arena_printf(arena, "%016llx", (unsigned long long)request->instance);
 	s->argv[n++] = s->pid;
+	s->argv[n++] = output_argument(request, arena);
 	if (n_cleaner)
 		s->argv[n++] = "--";
 	for (size_t i = 0; i < n_cleaner; i++)

@@ -5,11 +5,12 @@
 #include "runtime/linux/task.h"
 #include "sys/sys.h"
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum { EXIT_SIZE_MAX = 8 };
+enum { EXIT_SIZE_MAX = 8, LOCK_TIMEOUT_MS = 1000 };
 
 static fallible no_monitor(void)
 {
@@ -85,6 +86,15 @@ fallible runtime_read_exit(int state_dirfd, int *ret_exit_code)
 	return NULL;
 }
 
+fallible runtime_leave_exit(int state_dirfd, int exit_code)
+{
+	auto_free char *text = alloc_printf("%d\n", exit_code);
+	struct error *e = publish_bytes(state_dirfd, SHIM_EXIT, text, strlen(text), 0600, 0);
+	if (error_is(e, ERROR_EXISTS))
+		error_drop(&e); // the monitor came so far
+	return e;
+}
+
 static fallible reap_group(const char *path, int timeout_ms)
 {
 	auto_cgroups struct cgroups *cgroups = NULL;
@@ -101,6 +111,19 @@ static fallible reap_group(const char *path, int timeout_ms)
 	return cgroup_remove(group, timeout_ms);
 }
 
+// A creator that is killed while it makes its two processes leaves them with a copy of the lock for
+// the moments until they notice.
+static fallible await_lock(int lock, int timeout_ms)
+{
+	for (int waited_ms = 0, step_ms = 1;; waited_ms += step_ms, step_ms *= 2) {
+		struct error *e = lock_try(lock, LOCK_EXCLUSIVE);
+		if (!error_is(e, ERROR_BUSY) || waited_ms >= timeout_ms)
+			return error_prefix(e, "%s", SHIM_LOCK);
+		error_drop(&e);
+		poll(NULL, 0, step_ms);
+	}
+}
+
 fallible runtime_reap(int state_dirfd, const char *cgroup, int timeout_ms)
 {
 	int opened = -1;
@@ -108,6 +131,6 @@ fallible runtime_reap(int state_dirfd, const char *cgroup, int timeout_ms)
 		TRY(open_lock(state_dirfd, &opened));
 	auto_fd int lock = opened;
 	if (lock >= 0)
-		TRY_AS(lock_try(lock, LOCK_EXCLUSIVE), "%s", SHIM_LOCK);
+		TRY(await_lock(lock, LOCK_TIMEOUT_MS < timeout_ms ? LOCK_TIMEOUT_MS : timeout_ms));
 	return cgroup ? reap_group(cgroup, timeout_ms) : NULL;
 }

@@ -107,11 +107,24 @@ static fallible prepare_output(struct stdio *s, int i, int fd, struct stat *ret)
 	return unblock(s->from[i - 1]);
 }
 
-static fallible prepare(const int stdio[3], struct stdio *s)
+// Streams of their own, so that a line can say where it came from.
+static fallible prepare_log(const struct runtime_log *log, struct stdio *s)
+{
+	for (int i = 1; i < 3; i++) {
+		TRY_AS(make_pipe(s, &s->from[i - 1], &s->init[i]), "%s", names[i]);
+		s->to[i - 1] = log->kind == RUNTIME_LOG_FILE ? log->fd : -1;
+		TRY(unblock(s->from[i - 1]));
+	}
+	return NULL;
+}
+
+static fallible prepare(const int stdio[3], const struct runtime_log *log, struct stdio *s)
 {
 	struct stat out = {0}, err;
 	if (stdio[0] >= 0)
 		TRY(prepare_input(s, stdio[0]));
+	if (log->kind)
+		return prepare_log(log, s);
 	if (stdio[1] >= 0)
 		TRY(prepare_output(s, 1, stdio[1], &out));
 	// One file for both is one pipe for both: what comes first stays first.
@@ -123,13 +136,13 @@ static fallible prepare(const int stdio[3], struct stdio *s)
 	return stdio[2] >= 0 ? prepare_output(s, 2, stdio[2], &err) : NULL;
 }
 
-fallible stdio_prepare(const int stdio[3], struct stdio *ret)
+fallible stdio_prepare(const int stdio[3], const struct runtime_log *log, struct stdio *ret)
 {
 	struct stdio s = {.init = {-1, -1, -1},
 	                  .from = {-1, -1},
 	                  .to = {-1, -1},
 	                  .pump = {-1, -1, NULL, 0, 0}};
-	struct error *e = prepare(stdio, &s);
+	struct error *e = prepare(stdio, log, &s);
 	if (e) {
 		stdio_done(&s);
 		stdio_pump_done(&s.pump);

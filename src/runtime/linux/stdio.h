@@ -6,7 +6,7 @@
 // - A directory is a way out of the root, a socket or device is somebody else's object.
 // - /dev/null is replaced by the container's own: fchmod(2) on the host's would be the host's.
 #pragma once
-#include "base/error.h"
+#include "runtime/runtime.h"
 #include <stddef.h>
 
 struct stdio_pump {   // input, from a descriptor of the caller's to a pipe of ours
@@ -23,7 +23,7 @@ struct stdio {
 	size_t n_owned;
 };
 
-fallible stdio_prepare(const int stdio[3], struct stdio *ret);
+fallible stdio_prepare(const int stdio[3], const struct runtime_log *log, struct stdio *ret);
 void stdio_done(struct stdio *s); // closes what is ours, but for a pump that was taken
 void stdio_pump_done(struct stdio_pump *p);
 // Moves what can be moved without waiting.

@@ -237,10 +237,18 @@ static fallible wait_once(struct runtime_task *task, int signalfd)
 	return p[0].revents ? hear(task, 0, &message, &heard) : NULL;
 }
 
-fallible runtime_wait(struct runtime_task *task, int signalfd, int *ret_exit_code)
+fallible runtime_watch(struct runtime_task *task, int *ret_fd)
 {
 	if (!task->is_creator && !task->has_ended)
 		TRY(task_tell(task, SHIM_WAIT, 0, -1));
+	*ret_fd = task->control;
+	return NULL;
+}
+
+fallible runtime_wait(struct runtime_task *task, int signalfd, int *ret_exit_code)
+{
+	int fd;
+	TRY(runtime_watch(task, &fd));
 	while (!task->has_ended)
 		TRY(wait_once(task, signalfd));
 	*ret_exit_code = task->exit_code;

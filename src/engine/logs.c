@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the output of a detached container goes, and reading it back: shim/log.h has the format.
+// The files are our monitor's, but what stands in them came from a container: entries that aren't
+// what the monitor writes are passed over.
+#include "engine/life.h"
+#include "engine/run.h"
+#include "sys/path.h"
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	FILES_MAX = 9, // of one log
+	USUAL_FILES = 3,
+	USUAL_SIZE = 10 << 20,
+	SMALLEST_SIZE = 4 << 10,
+	BUFFER_SIZE = 256 << 10, // holds the longest entry
+	TEXT_MAX = 64 << 10,     // of a decoded line
+};
+
+// --- Where it goes
+
+static fallible open_log_file(const char *path, int *ret)
+{
+	const char *slash = strrchr(path, '/');
+	if (*path != '/' || !slash[1])
+		return error_new(ERROR_INVALID,
+		                 "log URI file://%s: not the absolute path of a file", path);
+	auto_free char *folder = alloc_bytes(path, (size_t)(slash - path) + (slash == path));
+	auto_fd int dir = -1;
+	TRY_AS(path_make_dirs(folder, 0755, &dir), "log %s", path);
+	auto_fd int fd = openat(dir, slash + 1, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	if (fd < 0)
+		FAIL_ERRNO("log %s", path);
+	*ret = fd_take(&fd);
+	return NULL;
+}
+
+fallible run_open_log(const struct engine_run *r, struct runtime_log *ret, int *ret_fd)
+{
+	*ret = (struct runtime_log){.fd = -1};
+	uint64_t size = r->log_size_bytes ? r->log_size_bytes : USUAL_SIZE;
+	unsigned files = r->log_files ? r->log_files : USUAL_FILES;
+	if (size < SMALLEST_SIZE || files > FILES_MAX)
+		return error_new(ERROR_USAGE,
+		                 "a log has 1 to %d files of %d bytes and more, not %u of %llu",
+		                 FILES_MAX, SMALLEST_SIZE, files, (unsigned long long)size);
+	if (r->null_io)
+		return NULL;
+	const char *uri = r->log_uri;
+	if (uri && text_starts(uri, "file://")) {
+		TRY(open_log_file(uri + strlen("file://"), ret_fd));
+		ret->kind = RUNTIME_LOG_FILE;
+		ret->fd = *ret_fd;
+	} else if (uri && text_starts(uri, "binary:")) {
+		return error_new(ERROR_UNSUPPORTED, "log URI %s: loggers do not work yet", uri);
+	} else if (uri) {
+		return error_new(ERROR_INVALID, "unknown STDIO scheme %.*s", (int)strcspn(uri, ":"),
+		                 uri);
+	} else if (r->detach) {
+		*ret = (struct runtime_log){
+			.kind = RUNTIME_LOG_KEPT, .size_bytes = size, .n_files = files, .fd = -1};
+	}
+	return NULL;
+}
+
+// --- Entries
+
+static bool skip(const char **p, const char *end, const char *text)
+{
+	size_t size = strlen(text);
+	if ((size_t)(end - *p) < size || memcmp(*p, text, size) != 0)
+		return false;
+	*p += size;
+	return true;
+}
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// What follows a backslash; the monitor writes \u00XX and \ufffd alone. Returns its bytes.
+static size_t unescape(const char **p, const char *end, char out[4])
+{
+	static const char from[] = "nrt\"\\", to[] = "\n\r\t\"\\";
+	if (*p == end)
+		return 0;
+	const char *known = **p ? strchr(from, **p) : NULL;
+	if (known) {
+		(*p)++;
+		out[0] = to[known - from];
+		return 1;
+	}
+	unsigned value = 0;
+	if (**p != 'u' || end - *p < 5)
+		return 0;
+	for (int i = 1; i < 5; i++) {
+		int digit = hex_digit((*p)[i]);
+		if (digit < 0)
+			return 0;
+		value = value * 16 + (unsigned)digit;
+	}
+	*p += 5;
+	if (value == 0xfffd) {
+		memcpy(out, "\xef\xbf\xbd", 3);
+		return 3;
+	}
+	out[0] = (char)value;
+	return value < 0x80 ? 1 : 0;
+}
+
+static bool read_text(const char **p, const char *end, char text[TEXT_MAX], size_t *ret_size)
+{
+	size_t used = 0;
+	while (*p < end && **p != '"') {
+		if (used + 4 > TEXT_MAX)
+			return false;
+		if (**p != '\\') {
+			text[used++] = *(*p)++;
+			continue;
+		}
+		(*p)++;
+		size_t n = unescape(p, end, text + used);
+		if (!n)
+			return false;
+		used += n;
+	}
+	*ret_size = used;
+	return true;
+}
+
+static int64_t parse_time(const char *text)
+{
+	struct tm date = {0};
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &date);
+	int64_t ns = 0, scale = 100000000;
+	if (rest && *rest == '.') {
+		for (rest++; *rest >= '0' && *rest <= '9' && scale; rest++, scale /= 10)
+			ns += (*rest - '0') * scale;
+	}
+	return rest ? timegm(&date) * INT64_C(1000000000) + ns : 0;
+}
+
+struct reader {
+	const struct engine_logs *request;
+	int dirfd, fd;    // the folder, and the file that is read; -1: none
+	uint64_t skipped; // entries still to be passed over
+	size_t begin, end;
+	char *buffer, *text; // [BUFFER_SIZE], [TEXT_MAX]
+};
+
+static void show(struct reader *r, const char *p, const char *end)
+{
+	char time[40];
+	struct engine_log_line line = {.bytes = r->text, .time = time};
+	if (!skip(&p, end, "{\"log\":\"") || !read_text(&p, end, r->text, &line.size) ||
+	    !skip(&p, end, "\",\"stream\":\"std"))
+		return;
+	line.is_error = skip(&p, end, "err");
+	if ((!line.is_error && !skip(&p, end, "out")) || !skip(&p, end, "\",\"time\":\""))
+		return;
+	size_t n = strcspn(p, "\"");
+	if (n >= sizeof time)
+		return;
+	memcpy(time, p, n);
+	time[n] = 0;
+	if (r->request->since_ns && parse_time(time) < r->request->since_ns)
+		return;
+	r->request->line(r->request->context, &line);
+}
+
+// Shows what the file has got since the last time.
+static fallible read_on(struct reader *r)
+{
+	while (r->fd >= 0) {
+		ssize_t n = read(r->fd, r->buffer + r->end, BUFFER_SIZE - r->end);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			FAIL_ERRNO("log");
+		if (n == 0)
+			break;
+		r->end += (size_t)n;
+		char *line_end;
+		while ((line_end = memchr(r->buffer + r->begin, '\n', r->end - r->begin))) {
+			*line_end = 0;
+			if (r->skipped)
+				r->skipped--;
+			else
+				show(r, r->buffer + r->begin, line_end);
+			r->begin = (size_t)(line_end - r->buffer) + 1;
+		}
+		memmove(r->buffer, r->buffer + r->begin, r->end - r->begin);
+		r->end -= r->begin;
+		r->begin = 0;
+		if (r->end == BUFFER_SIZE) // no entry of the monitor's
+			r->end = 0;
+	}
+	return NULL;
+}
+
+// --- Files
+
+static void name_file(char name[8], unsigned i)
+{
+	snprintf(name, 8, i ? "log.%u" : "log", i);
+}
+
+static int open_file(int dirfd, unsigned i)
+{
+	char name[8];
+	name_file(name, i);
+	return openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static bool is_same_file(int a, int b)
+{
+	struct stat x, y;
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino &&
+	       x.st_dev == y.st_dev;
+}
+
+struct log_files { // the newest first
+	int fds[FILES_MAX];
+	unsigned n;
+};
+
+static void files_done(struct log_files *f)
+{
+	while (f->n)
+		close(f->fds[--f->n]);
+}
+
+// Opened from the newest: one that is renamed meanwhile is met twice, never missed.
+static void open_files(int dirfd, struct log_files *ret)
+{
+	for (unsigned i = 0; i < FILES_MAX; i++) {
+		int fd = open_file(dirfd, i);
+		if (fd >= 0 && ret->n && is_same_file(fd, ret->fds[ret->n - 1]))
+			close(fd);
+		else if (fd >= 0)
+			ret->fds[ret->n++] = fd;
+	}
+}
+
+static uint64_t count_lines(const struct log_files *files, char *buffer)
+{
+	uint64_t lines = 0;
+	for (unsigned i = 0; i < files->n; i++) {
+		ssize_t n;
+		while ((n = read(files->fds[i], buffer, BUFFER_SIZE)) > 0) {
+			for (const char *p = buffer;
+			     (p = memchr(p, '\n', (size_t)(buffer + n - p))); p++)
+				lines++;
+		}
+		lseek(files->fds[i], 0, SEEK_SET);
+	}
+	return lines;
+}
+
+static fallible read_files(struct reader *r, struct log_files *files)
+{
+	if (r->request->tail >= 0) {
+		uint64_t lines = count_lines(files, r->buffer);
+		uint64_t wanted = (uint64_t)r->request->tail;
+		r->skipped = lines > wanted ? lines - wanted : 0;
+	}
+	while (files->n) {
+		fd_cleanup_(&r->fd);
+		r->fd = files->fds[--files->n];
+		r->end = 0;
+		TRY(read_on(r));
+	}
+	return NULL;
+}
+
+// The file that was read may have been renamed since: then the next newer one is next.
+static bool next_file(struct reader *r)
+{
+	auto_fd int newer = -1;
+	for (unsigned i = 0; i < FILES_MAX; i++) {
+		auto_fd int fd = open_file(r->dirfd, i);
+		if (fd < 0)
+			break;
+		if (r->fd >= 0 && is_same_file(fd, r->fd))
+			break;
+		fd_cleanup_(&newer);
+		newer = fd_take(&fd);
+	}
+	if (newer < 0)
+		return false;
+	fd_cleanup_(&r->fd);
+	r->fd = fd_take(&newer);
+	r->end = 0;
+	return true;
+}
+
+static fallible read_news(struct reader *r)
+{
+	do
+		TRY(read_on(r));
+	while (next_file(r));
+	return NULL;
+}
+
+// Until the container's end; then what it has said is in the log, also if the folder is gone.
+static fallible follow(struct reader *r, int inotify, struct runtime_task *task)
+{
+	int ended = -1;
+	if (task)
+		TRY(runtime_watch(task, &ended));
+	for (;;) {
+		TRY(read_news(r));
+		if (ended < 0)
+			return NULL;
+		struct pollfd p[] = {
+			{inotify, POLLIN, 0}, {ended, POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
+		if (poll(p, r->request->stops_with_output ? 3 : 2, -1) < 0 && errno != EINTR)
+			FAIL_ERRNO("log");
+		if (p[2].revents & POLLERR) // `| head`: nobody reads any more
+			return NULL;
+		char events[4096];
+		while (read(inotify, events, sizeof events) > 0)
+			;
+		if (p[1].revents)
+			return read_news(r);
+	}
+}
+
+static fallible open_task(struct engine *e, const char *id, struct life *life, int *ret_dirfd,
+                          struct runtime_task **ret)
+{
+	TRY(life_of_task(e, id, life));
+	if (*life->task->log_uri)
+		return error_new(ERROR_NOT_FOUND, "container \"%s\": its output goes to %s", id,
+		                 life->task->log_uri);
+	TRY(store_open_state_dir(e->store, e->ns, id, ret_dirfd));
+	struct error *gone = runtime_open(*ret_dirfd, ret);
+	if (error_is(gone, ERROR_NOT_FOUND))
+		error_drop(&gone); // it has ended: the log is whole
+	return gone;
+}
+
+fallible engine_logs(struct engine *e, const struct engine_logs *request)
+{
+	defer(life_forget) struct life life = {0};
+	auto_fd int dirfd = -1;
+	auto_runtime_close struct runtime_task *task = NULL;
+	TRY(open_task(e, request->id, &life, &dirfd, &task));
+	auto_fd int inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	auto_free char *path = alloc_printf("/proc/self/fd/%d", dirfd);
+	if (inotify < 0 || inotify_add_watch(inotify, path, IN_MODIFY | IN_CREATE) < 0)
+		FAIL_ERRNO("log of %s", request->id);
+	auto_free char *buffer = alloc(BUFFER_SIZE), *text = alloc(TEXT_MAX);
+	struct reader r = {
+		.request = request, .dirfd = dirfd, .fd = -1, .buffer = buffer, .text = text};
+	defer(files_done) struct log_files files = {0};
+	open_files(dirfd, &files);
+	if (!files.n && life.task && !life.task->detached)
+		return error_hint(error_new(ERROR_NOT_FOUND,
+		                            "container \"%s\" has no log: its output went to "
+		                            "the command that started it",
+		                            request->id),
+		                  "run -d keeps one");
+	struct error *error = read_files(&r, &files);
+	if (!error && request->follow)
+		error = follow(&r, inotify, task);
+	fd_cleanup_(&r.fd);
+	return error;
+}

@@ -90,7 +90,8 @@ int main(int argc, char **argv)
 	must(network_config_parse(list, strlen(list), "bench.conflist", true, &config));
 	keep_attached(config, endpoints);
 	double *add = alloc_array(rounds, sizeof(*add)), *dying = alloc_array(rounds, sizeof(*add)),
-	       *staying = alloc_array(rounds, sizeof(*add)), *sum = alloc_array(rounds, sizeof(*add)),
+	       *staying = alloc_array(rounds, sizeof(*add)),
+	       *sum = alloc_array(rounds, sizeof(*add)),
 	       *create = alloc_array(rounds, sizeof(*add));
 	size_t n_dying = 0, n_staying = 0;
 	for (size_t i = 0; i < rounds; i++) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes to the tar reader, in pieces whose size the first byte decides. Every piece of data must
-// lie in its file, in order; the writer must take or refuse what was read.
+// Any bytes to the tar reader, in pieces whose size the first byte decides. Every piece of data
+// must lie in its file, in order; the writer must take or refuse what was read.
 #include "base/text.h"
-#include "tar/tar.h"
 #include "mutate_tar.h"
+#include "tar/tar.h"
 
 struct feed {
 	const uint8_t *bytes;

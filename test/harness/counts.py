@@ -44,6 +44,8 @@ def _cgroups():
     found = []
     for path in sandbox.hierarchies():
         for folder, names, _ in os.walk(path):  # passes over what vanishes meanwhile
+            if os.path.relpath(folder, path).count("/") < 2:
+                continue  # coracle/STORE/NAMESPACE may stay and may go: they are nobody's
             found += [os.path.join(folder, name) for name in names]
     return sorted(set(found))
 

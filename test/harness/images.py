@@ -159,7 +159,9 @@ def describe_tree(root):
     found, links = {}, {}
     root = os.fsencode(root)
     for folder, folders, files in os.walk(root):
-        for name in [b"."] + files + folders if folder == root else files + folders:
+        folders.sort()
+        names = sorted(files + folders)  # of hard links the first is named: the same everywhere
+        for name in [b"."] + names if folder == root else names:
             path = os.path.normpath(os.path.join(folder, name))
             st = os.lstat(path)
             kind = st.st_mode >> 12

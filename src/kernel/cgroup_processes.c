@@ -42,6 +42,47 @@ fallible cgroup_join(const struct cgroup *g, pid_t pid, bool born_inside)
 	return NULL;
 }
 
+static fallible open_entrance(const struct cgroup *g, int root, int *ret)
+{
+	int opened = -1;
+	int sys = cgroup_open_path(root, g->path, &opened);
+	auto_fd int fd = opened;
+	if (sys == ENOENT) // no limit needed this hierarchy
+		return NULL;
+	if (sys)
+		return error_system(sys, "cgroup %s", g->path);
+	int entrance = openat(fd, "tasks", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (entrance < 0)
+		FAIL_ERRNO("cgroup %s: tasks", g->path);
+	*ret = entrance;
+	return NULL;
+}
+
+fallible cgroup_open_entrances(const struct cgroup *g, int ret[static CGROUP_ENTRANCES])
+{
+	_Static_assert((int)V1_HIERARCHIES < CGROUP_ENTRANCES, "one stays -1");
+	size_t n = 0;
+	for (size_t i = 0; i < CGROUP_ENTRANCES; i++)
+		ret[i] = -1;
+	struct error *e = NULL;
+	for (int i = 0; i < V1_HIERARCHIES && !e; i++) {
+		if (g->c->v1[i] < 0)
+			continue;
+		e = open_entrance(g, g->c->v1[i], &ret[n]);
+		n += ret[n] >= 0;
+	}
+	while (e && n) {
+		close(ret[--n]);
+		ret[n] = -1;
+	}
+	return e;
+}
+
+int cgroup_enter(int entrance)
+{
+	return write(entrance, "0", 1) == 1 ? 0 : errno;
+}
+
 // ---- Events -------------------------------------------------------------------------------------
 
 // The value of a line "key value" in a small file; false if there is none.

@@ -92,6 +92,38 @@ static int reap(int pidfd)
 	return pidfd_exit_code(status);
 }
 
+// Puts itself in and says where it is: the v1 hierarchies in which its group is ours.
+static void a_process_enters(void **state)
+{
+	(void)state;
+	auto_cgroup struct cgroup *g = make("default/enters.1");
+	struct cgroup_limits limits = {.set = CGROUP_PIDS_LIMIT, .pids_limit = 100};
+	uint32_t missing = 0;
+	ok(cgroup_apply(g, &limits, &missing));
+	int entrances[CGROUP_ENTRANCES];
+	ok(cgroup_open_entrances(g, entrances));
+	if (missing || entrances[0] < 0) {
+		for (size_t i = 0; i < CGROUP_ENTRANCES && entrances[i] >= 0; i++)
+			close(entrances[i]);
+		ok(cgroup_remove(g, LONG_MS));
+		print_message("SKIP: no v1 hierarchy for pids here\n");
+		skip();
+	}
+	assert_int_equal(entrances[1], -1); // only the one that a limit needed
+	pid_t pid = fork();
+	if (!pid) {
+		auto_free char *text = NULL;
+		int sys = cgroup_enter(entrances[0]);
+		struct error *e = file_read(AT_FDCWD, "/proc/self/cgroup", 65536, &text, NULL);
+		_exit(sys ? 1 : e ? 2 : strstr(text, "/default/enters.1") ? 0 : 3);
+	}
+	close(entrances[0]);
+	int status = 0;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	ok(cgroup_remove(g, LONG_MS));
+}
+
 static void a_life(void **state)
 {
 	(void)state;
@@ -405,6 +437,7 @@ static void many_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_process_enters),
 		cmocka_unit_test(a_life),
 		cmocka_unit_test(nested_by_the_container),
 		cmocka_unit_test(listed_for_gc),

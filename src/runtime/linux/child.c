@@ -35,6 +35,14 @@ static int step_descriptors(struct child *c)
 	return 0;
 }
 
+static int step_cgroups(struct child *c)
+{
+	int sys = 0;
+	for (size_t i = 0; i < CGROUP_ENTRANCES && c->plan->entrances[i] >= 0 && !sys; i++)
+		sys = cgroup_enter(c->plan->entrances[i]);
+	return sys;
+}
+
 static int step_session(struct child *c)
 {
 	(void)c;
@@ -231,6 +239,7 @@ static const struct {
 } steps[] = {
 	// clang-format off
 	{STEP_DESCRIPTORS,      step_descriptors},
+	{STEP_CGROUPS,          step_cgroups},
 	{STEP_SESSION,          step_session},
 	{STEP_SYNC,             step_sync},          // from here on IDs and groups are what they will be
 	{STEP_USER,             step_user},

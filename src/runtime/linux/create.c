@@ -84,8 +84,8 @@ static int compare_ints(const void *a, const void *b)
 static void plan_keep(struct plan *plan)
 {
 	size_t n = 0;
-	plan->kept = arena_alloc(plan->arena,
-	                         (plan->n_mounts + plan->n_joins + 12) * sizeof *plan->kept);
+	plan->kept = arena_alloc(plan->arena, (plan->n_mounts + plan->n_joins + CGROUP_ENTRANCES +
+	                                       12) * sizeof *plan->kept);
 	const int single[] = {plan->root,     plan->null_mount,   plan->null,     plan->stdio[0],
 	                      plan->stdio[1], plan->stdio[2],     plan->report,   plan->go,
 	                      plan->sync,     plan->init_program, plan->filter_fd};
@@ -95,6 +95,8 @@ static void plan_keep(struct plan *plan)
 		plan->kept[n++] = plan->mounts[i].source;
 	for (size_t i = 0; i < plan->n_joins; i++)
 		plan->kept[n++] = plan->joins[i].fd;
+	for (size_t i = 0; i < CGROUP_ENTRANCES; i++)
+		plan->kept[n++] = plan->entrances[i];
 	qsort(plan->kept, n, sizeof *plan->kept, compare_ints);
 	size_t used = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -166,6 +168,8 @@ static fallible prepare(const struct runtime_request *request, struct runtime_ta
 	TRY(make_group(request, task, &enforces_devices));
 	plan_step(request, "cgroup");
 	TRY(plan_make(request, enforces_devices, &m->plan));
+	if (task->group)
+		TRY(cgroup_open_entrances(task->group, m->plan->entrances));
 	plan_step(request, "plan");
 	TRY(stdio_prepare(request->stdio, &request->log, &m->stdio));
 	m->has_stdio = true;
@@ -189,8 +193,6 @@ static fallible settle(const struct runtime_request *request, struct runtime_tas
 	int sys = pidfd_open_process(task->pid, &task->pidfd);
 	if (sys)
 		return error_system(sys, "process %d", (int)task->pid);
-	if (task->group)
-		TRY(cgroup_join(task->group, task->pid, true));
 	auto_free char *path = alloc_printf("/proc/%d", (int)task->pid);
 	auto_fd int proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (proc < 0)

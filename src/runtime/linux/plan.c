@@ -288,6 +288,7 @@ fallible plan_make(const struct runtime_request *request, bool enforces_devices,
 	                      .root = -1,
 	                      .null_mount = -1,
 	                      .init_program = -1,
+	                      .entrances = {-1, -1, -1, -1, -1, -1, -1, -1},
 	                      .filter_fd = -1,
 	                      .null = -1,
 	                      .stdio = {-1, -1, -1},
@@ -337,6 +338,8 @@ void plan_close(struct plan *plan)
 	close_fd(&plan->filter_fd);
 	for (size_t i = 0; i < plan->n_joins; i++)
 		close_fd(&plan->joins[i].fd);
+	for (size_t i = 0; i < CGROUP_ENTRANCES; i++)
+		close_fd(&plan->entrances[i]);
 	for (size_t i = 0; i < plan->n_mounts; i++)
 		close_fd(&plan->mounts[i].source);
 }

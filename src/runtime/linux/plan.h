@@ -9,6 +9,7 @@
 #pragma once
 #include "base/memory.h"
 #include "kernel/capability.h"
+#include "kernel/cgroup.h"
 #include "kernel/mount.h"
 #include "kernel/namespace.h"
 #include "kernel/seccomp.h"
@@ -57,7 +58,8 @@ struct plan {
 	uint64_t clone_flags;
 	struct plan_join *joins;
 	size_t n_joins;
-	int pid_namespace; // to be entered before the clone; -1
+	int entrances[CGROUP_ENTRANCES]; // to cgroups of v1
+	int pid_namespace;               // to be entered before the clone; -1
 	bool new_cgroup_namespace, new_network;
 	const char *hostname, *domainname;
 

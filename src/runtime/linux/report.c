@@ -7,6 +7,7 @@
 static const char *const texts[STEPS] = {
 	// clang-format off
 	[STEP_DESCRIPTORS]      = "close foreign descriptors",
+	[STEP_CGROUPS]          = "enter the control groups",
 	[STEP_SESSION]          = "new session",
 	[STEP_SYNC]             = "wait for the creator",
 	[STEP_USER]             = "become root of the user namespace",

@@ -9,6 +9,7 @@
 enum child_step {
 	STEP_READY, // not a failure: all is prepared, the go is awaited
 	STEP_DESCRIPTORS,
+	STEP_CGROUPS,
 	STEP_SESSION,
 	STEP_SYNC,
 	STEP_USER,

@@ -58,6 +58,8 @@ fallible command_tasks_kill(struct invocation *in);
 
 // tasks.c
 fallible command_tasks_logs(struct invocation *in);
+fallible command_tasks_exec(struct invocation *in);
+fallible command_tasks_exec_anonymous(struct invocation *in);
 
 // system.c
 fallible command_system_version(struct invocation *in);

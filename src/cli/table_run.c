@@ -134,6 +134,18 @@ static const struct flag ps_flags[] = {
 	{NULL},
 };
 
+static const struct flag exec_flags[] = {
+	{"env", "e", TEXTS("NAME=VALUE"), "set an environment variable", .bits = FLAG_OURS},
+	{"cwd", "w", TEXT("DIR"), "working directory of the process", .bits = FLAG_OURS,
+	 .docker = "workdir"},
+	{"user", "u", TEXT("USER[:GROUP]"), "user of the process, by name or number",
+	 .bits = FLAG_OURS},
+	{"interactive", "i", BOOL, "pass standard input on", .bits = FLAG_OURS},
+	{"tty", "t", BOOL, "give the process a terminal", .bits = FLAG_NOT_YET | FLAG_OURS},
+	{"detach", "d", BOOL, "do not wait for the end; output is dropped", .bits = FLAG_OURS},
+	{NULL},
+};
+
 static const struct flag logs_flags[] = {
 	{"follow", "f", BOOL, "go on until the container ends", .bits = FLAG_OURS},
 	{"tail", "n", TEXT("N"), "only the last N lines", .bits = FLAG_OURS, .initial = "all"},
@@ -164,6 +176,11 @@ const struct command commands_run[] = {
 	 "pull busybox", command_images_pull,
 	 .flags = {images_pull_flags, flags_registry, flags_snapshotter}, .operand = "images",
 	 .bits = COMMAND_OURS},
+	{"exec", "[flags] CONTAINER COMMAND [ARG...]", "Start one more process in a container",
+	 "exec -i web sh", command_tasks_exec_anonymous, .flags = {exec_flags},
+	 .bits = COMMAND_OURS, .operand = "containers",
+	 .more = "The exit status is the process's own; 126 and 127 if it can't be executed or is "
+	         "not there."},
 	{"logs", "[flags] CONTAINER", "Show the output of a detached container",
 	 "logs -f --tail 100 web", command_tasks_logs, .flags = {logs_flags},
 	 .bits = COMMAND_OURS, .operand = "containers",

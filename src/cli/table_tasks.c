@@ -16,13 +16,15 @@ static const struct flag tasks_delete_flags[] = {
 };
 
 static const struct flag tasks_exec_flags[] = {
-	{"cwd", NULL, TEXT("DIR")},
-	{"tty", "t", BOOL},
-	{"detach", "d", BOOL},
-	{"exec-id", NULL, TEXT("ID"), .bits = FLAG_REQUIRED},
-	{"fifo-dir", NULL, TEXT("DIR")},
-	{"log-uri", NULL, TEXT("URI")},
-	{"user", NULL, TEXT("USER[:GROUP]")},
+	{"cwd", NULL, TEXT("DIR"), "working directory of the process"},
+	{"tty", "t", BOOL, "give the process a terminal", .bits = FLAG_NOT_YET},
+	{"detach", "d", BOOL, "do not wait for the end"},
+	{"exec-id", NULL, TEXT("ID"), "name of the process, for tasks kill and tasks rm",
+	 .bits = FLAG_REQUIRED},
+	{"fifo-dir", NULL, TEXT("DIR"),
+	 "folder for the FIFOs of standard input and output", .bits = FLAG_NOT_YET},
+	{"log-uri", NULL, TEXT("URI"), "write output to this place, e.g. file:///var/log/x"},
+	{"user", NULL, TEXT("USER[:GROUP]"), "user of the process, by name or number"},
 	{NULL},
 };
 
@@ -65,7 +67,8 @@ const struct command commands_tasks[] = {
 	{"tasks delete", "[flags] CONTAINER [CONTAINER, ...]", "Remove tasks that have ended",
 	 .flags = {tasks_delete_flags}, .bits = COMMAND_NOT_YET, .aliases = "del remove rm"},
 	{"tasks exec", "[flags] CONTAINER CMD [ARG...]", "Start one more process in a container",
-	 .flags = {tasks_exec_flags}, .bits = COMMAND_NOT_YET},
+	 "tasks exec --exec-id e1 web ps", command_tasks_exec, .flags = {tasks_exec_flags},
+	 .operand = "containers"},
 	{"tasks list", "[flags]", "List tasks",
 	 "tasks ls", command_tasks_list, .flags = {tasks_list_flags}, .aliases = "ls"},
 	{"tasks kill", "[flags] CONTAINER", "Send a signal to a task",

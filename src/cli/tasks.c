@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is done with what runs: its log.
+// What is done with what runs: its log, more processes in it.
 #include "cli/commands.h"
 #include "cli/gotext.h"
 #include "cli/output.h"
@@ -77,4 +77,40 @@ fallible command_tasks_logs(struct invocation *in)
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));
 	return engine_logs(s.engine, &request);
+}
+
+// --- exec
+
+static fallible execute(struct invocation *in, struct engine_exec *request)
+{
+	TRY(argument_needed(in, 0, "container id must be provided"));
+	request->id = in->args[0];
+	request->args = (const char *const *)in->args + 1; // argv: ends with NULL
+	request->cwd = optional(flag_text(in, "cwd"));
+	request->user = optional(flag_text(in, "user"));
+	request->detach = flag_bool(in, "detach");
+	for (int fd = 0; fd < 3; fd++)
+		request->stdio[fd] = in->closed[fd] ? -1 : fd;
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	return engine_exec(s.engine, request, &in->status);
+}
+
+fallible command_tasks_exec(struct invocation *in)
+{
+	struct engine_exec request = {
+		.exec_id = flag_text(in, "exec-id"),
+		.log_uri = optional(flag_text(in, "log-uri")),
+	};
+	return execute(in, &request);
+}
+
+// As docker's: standard input goes in if -i says so, else a loop over lines would lose its own.
+fallible command_tasks_exec_anonymous(struct invocation *in)
+{
+	struct engine_exec request = {0};
+	auto_free const char **env = flag_texts(in, "env", &request.n_env);
+	request.env = env;
+	in->closed[0] |= !flag_bool(in, "interactive");
+	return execute(in, &request);
 }

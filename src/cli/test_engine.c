@@ -416,6 +416,19 @@ fallible engine_task_kill(struct engine *engine, const char *id, const char *sig
 	return NULL;
 }
 
+fallible engine_exec(struct engine *engine, const struct engine_exec *request, int *ret_exit_code)
+{
+	(void)engine;
+	printf("exec %s", request->id);
+	say_text("exec-id", request->exec_id);
+	say_text("user", request->user);
+	for (size_t i = 0; request->args[i]; i++)
+		say_text("arg", request->args[i]);
+	printf("%s stdio=%d\n", request->detach ? " detach" : "", request->stdio[0]);
+	*ret_exit_code = 3;
+	return NULL;
+}
+
 fallible engine_logs(struct engine *engine, const struct engine_logs *request)
 {
 	(void)engine;

@@ -73,21 +73,21 @@ fallible engine_import(struct engine *engine, const struct engine_import *reques
                        struct strings *ret);
 
 struct engine_pull {
-	const char *reference; // short names are completed
+	const char *reference;        // short names are completed
 	const char *const *platforms; // the best manifest of each; n 0: the host's
 	size_t n_platforms;
 	bool all_platforms;
 	bool no_unpack;
-	const char *snapshotter; // NULL: the engine's
+	const char *snapshotter;   // NULL: the engine's
 	const char *const *labels; // KEY=VALUE, of the image
 	size_t n_labels;
 	size_t max_downloads; // at once; 0: 3
 	bool plain_http, skip_verify;
 	const char *tls_ca, *tls_cert, *tls_key; // paths; NULL: none
-	const char *hosts_dir;     // NULL: /etc/coracle/certs.d, /etc/containerd/certs.d
-	const char *user, *secret; // NULL: what docker's config.json says
+	const char *hosts_dir;      // NULL: /etc/coracle/certs.d, /etc/containerd/certs.d
+	const char *user, *secret;  // NULL: what docker's config.json says
 	const char *identity_token; // a refresh token, in place of these; NULL: none
-	const char *docker_config; // the folder that it lies in; NULL: none
+	const char *docker_config;  // the folder that it lies in; NULL: none
 };
 // Pulls an image: blobs and layers that are there are neither fetched nor unpacked again, an
 // interrupted pull is gone on with. *ret_name (the caller's) is the name that is stored, *ret_chain
@@ -247,6 +247,23 @@ struct engine_run {
 fallible engine_run(struct engine *engine, const struct engine_run *request, int *ret_exit_code);
 // The config.json that engine_run() would use; JSON text, the caller's. Nothing is made.
 fallible engine_spec(struct engine *engine, const struct engine_run *request, char **ret);
+
+struct engine_exec {
+	const char *id;          // of a running container
+	const char *exec_id;     // by which others find the process; NULL: nobody does
+	const char *const *args; // ends with NULL
+	const char *const *env;  // NAME=VALUE over the container's; NULL: none
+	size_t n_env;
+	const char *cwd, *user; // NULL: the container's
+	bool detach;            // don't wait; without log_uri the output is dropped
+	const char *log_uri;    // as engine_run's
+	int stdio[3];           // as engine_run's
+};
+// Runs one more process in a container, with its namespaces, groups and limits. Waits as
+// engine_run(). A detached one with an ID stays known, after its end too, until
+// engine_task_remove(). Errors: NOT_FOUND (container, task), INVALID (`cannot exec in a paused
+// state`, ID, user, cwd), EXISTS (exec_id), NO_PROGRAM, NOT_EXECUTABLE.
+fallible engine_exec(struct engine *engine, const struct engine_exec *request, int *ret_exit_code);
 
 // What a monitor executes when nobody is there at the end of a container.
 fallible engine_clean_up(struct engine *engine, const char *id, uint64_t instance);

@@ -92,9 +92,14 @@ fallible life_of_task(struct engine *e, const char *id, struct life *ret)
 	return NULL;
 }
 
-static void warn_of_network(void *context, const char *line)
+void life_warn(void *context, const char *line)
 {
 	engine_warn(context, "%s", line);
+}
+
+void life_debug(void *context, const char *step)
+{
+	engine_debug(context, "%s", step);
 }
 
 static fallible clean_network(struct engine *e, const struct store_task *task)
@@ -107,7 +112,7 @@ static fallible clean_network(struct engine *e, const struct store_task *task)
 		.instance = task->instance,
 		.netns_fd = -1,
 		.namespace_dies = *task->netns != 0,
-		.warn = warn_of_network,
+		.warn = life_warn,
 		.warn_context = e,
 	};
 	struct error *error = NULL;

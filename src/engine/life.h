@@ -53,5 +53,8 @@ void life_leave(struct engine *e, struct runtime_task *task);
 // `reap`: its monitor is gone.
 fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool reap,
                      enum life_after after);
+// For runtime_request: `context` is the engine.
+void life_warn(void *context, const char *line);
+void life_debug(void *context, const char *step);
 // Waits until the monitor of a killed container is gone (its lock is free).
 fallible life_await_monitor(int state_dirfd);

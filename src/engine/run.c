@@ -143,16 +143,6 @@ static fallible make_root(struct run *run)
 	return windows_make_prefix(run->active ? run->active->fs : run->upper, &run->windows);
 }
 
-static void warn_line(void *context, const char *line)
-{
-	engine_warn(context, "%s", line);
-}
-
-static void debug_step(void *context, const char *step)
-{
-	engine_debug(context, "%s", step);
-}
-
 static fallible attach_network(struct run *run)
 {
 	struct engine *e = run->engine;
@@ -177,7 +167,7 @@ static fallible attach_network(struct run *run)
 		.instance = run->instance,
 		.netns_path = path,
 		.netns_fd = run->netns_fd,
-		.warn = warn_line,
+		.warn = life_warn,
 		.warn_context = e,
 	};
 	TRY(network_add(&paths, run->network, &attachment, &run->attached));
@@ -329,8 +319,8 @@ static fallible start_process(struct run *run)
 		.cleaner = cleaner,
 		.cleaner_environment = environment,
 		.no_pivot = r->no_pivot,
-		.warn = warn_line,
-		.step = debug_step,
+		.warn = life_warn,
+		.step = life_debug,
 		.context = e,
 	};
 	if (!r->pid_file)
@@ -342,7 +332,7 @@ static fallible start_process(struct run *run)
 
 // --- Signals: blocked from the beginning, so that none is lost between here and the program.
 
-static fallible catch_signals(int *ret_signalfd, sigset_t *ret_old)
+fallible run_catch_signals(int *ret_signalfd, sigset_t *ret_old)
 {
 	// Not: what is ours alone (CHLD), what means nothing to forward (URG), what errors raise,
 	// and what stops us on a terminal.
@@ -465,7 +455,7 @@ fallible engine_run(struct engine *engine, const struct engine_run *request, int
 {
 	int signals = -1;
 	sigset_t old;
-	TRY(catch_signals(&signals, &old));
+	TRY(run_catch_signals(&signals, &old));
 	auto_fd int signalfd = signals;
 	struct error *error;
 	for (int tries = 0;; tries++) {

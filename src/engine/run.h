@@ -5,6 +5,7 @@
 #include "engine/rootfile.h"
 #include "runtime/runtime.h"
 #include "windows/windows.h"
+#include <signal.h>
 
 // What `coracle spec` adds, so that `run --config` starts the same container.
 #define ANNOTATION_IMAGE "io.coracle.image"
@@ -84,6 +85,9 @@ fallible run_windows_translate(struct run *run);
 // The network namespace of the spec: joined if it is there, else named for making.
 fallible run_windows_namespace(struct run *run);
 char *run_windows_adapters(const struct run *run); // the caller's
+
+// Blocks the signals that are forwarded; *ret_old is to be restored.
+fallible run_catch_signals(int *ret_signalfd, sigset_t *ret_old);
 
 // --- logs.c
 

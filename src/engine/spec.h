@@ -81,8 +81,8 @@ void spec_host_done(struct spec_host *host);
 fallible spec_make(const struct spec_request *request, const struct spec_source *source,
                    const struct spec_host *host, struct strings *warnings, struct oci_spec **ret);
 
-// The same for a Windows image: the Windows form, as ctr makes it on Windows. What Linux makes of it
-// is windows/windows.h's. Errors: INVALID, USAGE.
+// The same for a Windows image: the Windows form, as ctr makes it on Windows. What Linux makes of
+// it is windows/windows.h's. Errors: INVALID, USAGE.
 fallible spec_make_windows(const struct spec_request *request, const struct spec_source *source,
                            struct oci_spec **ret);
 

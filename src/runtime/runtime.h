@@ -126,6 +126,17 @@ fallible runtime_start(struct runtime_task *task);
 // Both with one round trip: what an attached run wants. Errors of both; on one nothing is left.
 fallible runtime_run(const struct runtime_request *request, struct runtime_task **ret);
 
+// Runs one more process in the container `container` (from runtime_open()), with the namespaces and
+// the group of its init, and with capabilities, filter, limits and user as request->spec says. Of
+// the request count: spec.process and its seccomp, ns, id, state_dirfd (a directory of its own for
+// what runtime_create() writes; -1: nobody else can find it), cgroup (the container's, as it was
+// created), stdio, log, shim_program, warn, step. It has a monitor of its own, so the task is used
+// like a container's; runtime_release() kills it and leaves the container alone. No host
+// descriptor goes in, and no process in there can trace it before it executes.
+// Makes the caller not dumpable. Errors as runtime_run(); NOT_FOUND: the container doesn't run.
+fallible runtime_exec(const struct runtime_request *request, struct runtime_task *container,
+                      struct runtime_task **ret);
+
 // Waits for init's end, copies the caller's stdin meanwhile (see stdio), and forwards every signal
 // that can be read from `signalfd` (-1: none) to init. Exit code, 128+n for a signal n. The answer
 // may be given right away: what is left has no name that a new container needs after
@@ -171,6 +182,13 @@ struct runtime_state {
 // monitor lives: read the exit status, then runtime_reap()).
 fallible runtime_open(int state_dirfd, struct runtime_task **ret);
 fallible runtime_state(struct runtime_task *task, struct runtime_state *ret);
+// Freezes every process of a container, or lets them go on; waits until it is so. A frozen one
+// still can be killed. NOT_FOUND: there is no such group.
+fallible runtime_pause(const char *cgroup);
+fallible runtime_resume(const char *cgroup);
+fallible runtime_is_frozen(const char *cgroup, bool *ret);
+// All processes of a container, by their pids here; *ret is the caller's.
+fallible runtime_processes(const char *cgroup, pid_t **ret, size_t *ret_n);
 // Sends a signal to every process of a container. SIGKILL misses none.
 fallible runtime_signal_all(const char *cgroup, int signal);
 // The status that a monitor left. NOT_FOUND: none (it runs still, or its monitor was killed).

@@ -31,7 +31,7 @@
 enum shim_fd {
 	SHIM_FD_CONTROL = 3,
 	SHIM_FD_GO,     // init's go pipe, to write. Its closing tells init that its parent has died
-	SHIM_FD_STATE,  // the state directory
+	SHIM_FD_STATE,  // the state directory; absent, with the next two: nobody else can find us
 	SHIM_FD_LOCK,   // locked by the creator; the lock lives as long as this
 	SHIM_FD_LISTEN, // monitor.sock, listening, not blocking
 	SHIM_FD_INIT,   // init's pidfd

@@ -37,11 +37,12 @@ static struct monitor {
 	enum shim_state state;
 	int exit_code;
 	int control; // -1: nobody is there
+	int listen;  // -1: nobody can come
 	int held;    // what the creator wants to be let go only after its answer
 	enum { OUTPUT_COPY, OUTPUT_FILE, OUTPUT_LOG } output;
 	bool is_cleaned;
 	char *const *cleaner; // NULL: none
-} monitor = {.control = SHIM_FD_CONTROL, .held = -1};
+} monitor = {.control = SHIM_FD_CONTROL, .listen = SHIM_FD_LISTEN, .held = -1};
 
 static void close_fd(int *fd)
 {
@@ -359,6 +360,8 @@ static bool begin(int argc, char *const argv[])
 		monitor.cleaner = argv + 6;
 	for (int fd = SHIM_FD_CONTROL; fd < SHIM_FD_END; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC); // absent ones: EBADF is fine
+	if (fcntl(SHIM_FD_LISTEN, F_GETFD) < 0)
+		monitor.listen = -1;
 	for (int i = 0; i < COPIES; i++) {
 		bool has = fcntl(SHIM_FD_FROM + i, F_GETFD) >= 0;
 		copies[i].from = has ? SHIM_FD_FROM + i : -1;
@@ -378,7 +381,7 @@ int main(int argc, char *argv[])
 		struct pollfd p[ALL] = {
 			[CONTROL] = {monitor.is_cleaned ? -1 : monitor.control, POLLIN, 0},
 			[INIT] = {may_reap() ? SHIM_FD_INIT : -1, POLLIN, 0},
-			[LISTEN] = {SHIM_FD_LISTEN, POLLIN, 0},
+			[LISTEN] = {monitor.listen, POLLIN, 0},
 		};
 		for (int i = 0; i < COPIES; i++) {
 			bool is_full = copies[i].begin < copies[i].end;

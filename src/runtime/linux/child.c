@@ -28,8 +28,9 @@ static int step_descriptors(struct child *c)
 		next = kept + 1;
 	}
 	// 0 to 2 stay taken until they get what they shall be: nothing else may land there.
+	int taken = c->plan->root >= 0 ? c->plan->root : c->plan->null;
 	for (int fd = 0; fd < 3; fd++) {
-		if (fcntl(fd, F_GETFD) < 0 && dup2(c->plan->root, fd) < 0)
+		if (fcntl(fd, F_GETFD) < 0 && dup2(taken, fd) < 0)
 			return errno;
 	}
 	return 0;
@@ -109,6 +110,13 @@ static int step_loopback(struct child *c)
 }
 
 // Else unmounting the old root would unmount the host's.
+// The root of the container that was joined, for what the other steps open in it.
+static int step_enter_root(struct child *c)
+{
+	c->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return c->root < 0 ? errno : 0;
+}
+
 static int step_private(struct child *c)
 {
 	(void)c;
@@ -233,10 +241,11 @@ static int step_exec(struct child *c)
 	return errno;
 }
 
-static const struct {
+struct step {
 	enum child_step step;
 	int (*run)(struct child *);
-} steps[] = {
+};
+static const struct step init_steps[] = {
 	// clang-format off
 	{STEP_DESCRIPTORS,      step_descriptors},
 	{STEP_CGROUPS,          step_cgroups},
@@ -274,12 +283,41 @@ static const struct {
 	// clang-format on
 };
 
+// One more process. What it joins is hostile already: its descriptors are gone before, and nobody
+// in there may trace it (runtime_exec() made us so before there was a child).
+static const struct step exec_steps[] = {
+	// clang-format off
+	{STEP_DESCRIPTORS,      step_descriptors},
+	{STEP_CGROUPS,          step_cgroups},
+	{STEP_SESSION,          step_session},
+	{STEP_JOIN,             step_join},
+	{STEP_ROOT,             step_enter_root},
+	{STEP_STDIO,            step_stdio},
+	{STEP_CWD,              child_cwd},
+	{STEP_HOME,             child_home},
+	{STEP_RLIMITS,          child_rlimits},
+	{STEP_PERSONALITY,      step_personality},
+	{STEP_PRIVILEGES,       step_privileges},
+	{STEP_EARLY_SECCOMP,    step_early_seccomp},
+	{STEP_BOUNDING,         step_bounding},
+	{STEP_IDS,              step_ids},
+	{STEP_CAPABILITIES,     step_capabilities},
+	{STEP_GO,               step_go},
+	{STEP_FIND,             child_find_program},
+	{STEP_DEATH_SIGNAL,     step_death_signal},
+	{STEP_EXEC,             step_exec},
+	// clang-format on
+};
+
 _Noreturn void child_main(struct plan *plan)
 {
+	const struct step *steps = plan->is_exec ? exec_steps : init_steps;
+	size_t n_steps = plan->is_exec ? sizeof exec_steps / sizeof *exec_steps
+	                               : sizeof init_steps / sizeof *init_steps;
 	static struct child child; // our copy alone; too large for a borrowed stack
 	child = (struct child){.plan = plan, .root = -1, .dev = -1};
 	child.empty_dir.mount = child.empty_file.mount = -1;
-	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+	for (size_t i = 0; i < n_steps; i++) {
 		child.index = -1;
 		int sys = steps[i].run(&child);
 		if (!sys)

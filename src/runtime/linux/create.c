@@ -153,21 +153,45 @@ static fallible hold_standard_numbers(void)
 	return NULL;
 }
 
+static fallible prepare_state(const struct runtime_request *request, struct runtime_task *task,
+                              struct making *m)
+{
+	task->state_dirfd = fcntl(request->state_dirfd, F_DUPFD_CLOEXEC, 3);
+	if (task->state_dirfd < 0)
+		FAIL_ERRNO("state directory");
+	TRY(take_lock(task, &m->lock));
+	TRY(listen_in(task->state_dirfd, &m->listen));
+	plan_step(request, "state");
+	return NULL;
+}
+
+static fallible prepare_container(const struct runtime_request *request, struct runtime_task *task,
+                                  struct making *m)
+{
+	// The lock before the group: whoever finds the group finds that its maker lives.
+	TRY(prepare_state(request, task, m));
+	bool enforces_devices = false;
+	TRY(make_group(request, task, &enforces_devices));
+	plan_step(request, "cgroup");
+	return plan_make(request, enforces_devices, &m->plan);
+}
+
+static fallible prepare_exec(const struct runtime_request *request, struct runtime_task *task,
+                             struct making *m)
+{
+	if (request->state_dirfd >= 0)
+		TRY(prepare_state(request, task, m));
+	TRY(cgroups_open(&task->cgroups));
+	if (request->cgroup)
+		TRY(cgroup_open(task->cgroups, request->cgroup, &task->group));
+	return plan_make_exec(request, task->container, task->container_pid, &m->plan);
+}
+
 static fallible prepare(const struct runtime_request *request, struct runtime_task *task,
                         struct making *m)
 {
 	TRY(hold_standard_numbers());
-	task->state_dirfd = fcntl(request->state_dirfd, F_DUPFD_CLOEXEC, 3);
-	if (task->state_dirfd < 0)
-		FAIL_ERRNO("state directory");
-	// The lock before the group: whoever finds the group finds that its maker lives.
-	TRY(take_lock(task, &m->lock));
-	TRY(listen_in(task->state_dirfd, &m->listen));
-	plan_step(request, "state");
-	bool enforces_devices = false;
-	TRY(make_group(request, task, &enforces_devices));
-	plan_step(request, "cgroup");
-	TRY(plan_make(request, enforces_devices, &m->plan));
+	TRY(task->is_exec ? prepare_exec(request, task, m) : prepare_container(request, task, m));
 	if (task->group)
 		TRY(cgroup_open_entrances(task->group, m->plan->entrances));
 	plan_step(request, "plan");
@@ -198,8 +222,9 @@ static fallible settle(const struct runtime_request *request, struct runtime_tas
 	if (proc < 0)
 		FAIL_ERRNO("process %d", (int)task->pid);
 	// The last reference to the mounts, dropped after the answer: unmounting can mean a sync.
-	task->held = openat(proc, "ns/mnt", O_RDONLY | O_CLOEXEC);
-	if (task->held < 0)
+	if (!task->is_exec)
+		task->held = openat(proc, "ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (task->held < 0 && !task->is_exec)
 		FAIL_ERRNO("process %d", (int)task->pid);
 	const struct oci_i64 *score = &request->spec->process.oom_score_adj;
 	if (score->set) {
@@ -301,11 +326,15 @@ static fallible create(const struct runtime_request *request, bool waits, struct
 	return e;
 }
 
-static fallible make_task(const struct runtime_request *request, bool waits,
-                          struct runtime_task **ret)
+// container: a pidfd of its init; -1: it is made.
+static fallible make_task(const struct runtime_request *request, int container, pid_t container_pid,
+                          bool waits, struct runtime_task **ret)
 {
 	struct runtime_task *task = task_new();
 	task->is_creator = true;
+	task->is_exec = container >= 0;
+	task->container = container;
+	task->container_pid = container_pid;
 	task->name = alloc_printf("%s/%s", request->ns, request->id);
 	struct error *e = create(request, waits, task);
 	if (!e && !waits)
@@ -319,12 +348,53 @@ static fallible make_task(const struct runtime_request *request, bool waits,
 
 fallible runtime_create(const struct runtime_request *request, struct runtime_task **ret)
 {
-	return make_task(request, true, ret);
+	return make_task(request, -1, 0, true, ret);
 }
 
 fallible runtime_run(const struct runtime_request *request, struct runtime_task **ret)
 {
-	return make_task(request, false, ret);
+	return make_task(request, -1, 0, false, ret);
+}
+
+static fallible not_running(const struct runtime_request *request)
+{
+	return error_new(ERROR_NOT_FOUND, "container \"%s\" is not running", request->id);
+}
+
+// A pidfd of init: the pid that the monitor names can't be another's as long as it says RUNNING.
+static fallible open_init(const struct runtime_request *request, struct runtime_task *container,
+                          int *ret)
+{
+	struct runtime_state before, after;
+	TRY(runtime_state(container, &before));
+	auto_fd int fd = -1;
+	if (before.status != RUNTIME_RUNNING || pidfd_open_process(before.pid, &fd))
+		return not_running(request);
+	TRY(runtime_state(container, &after));
+	if (after.status != RUNTIME_RUNNING || after.pid != before.pid)
+		return not_running(request);
+	*ret = fd_take(&fd);
+	return NULL;
+}
+
+fallible runtime_exec(const struct runtime_request *request, struct runtime_task *container,
+                      struct runtime_task **ret)
+{
+	int opened = -1;
+	TRY(open_init(request, container, &opened));
+	auto_fd int init = opened;
+	// The child is seen in there from its first moment on.
+	int sys = process_set_dumpable(false);
+	if (sys)
+		return error_system(sys, "dumpable");
+	struct error *e = make_task(request, init, container->pid, false, ret);
+	// Init died between our look and the clone (ENOMEM: its pid namespace is dying).
+	bool is_gone = e && (e->sys == ESRCH || e->sys == ENOMEM);
+	struct pollfd p = {init, POLLIN, 0};
+	if (!is_gone || poll(&p, 1, 0) != 1)
+		return e;
+	error_free(e);
+	return not_running(request);
 }
 
 fallible runtime_start(struct runtime_task *task)

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum { EXIT_SIZE_MAX = 8, LOCK_TIMEOUT_MS = 1000 };
+enum { EXIT_SIZE_MAX = 8, LOCK_TIMEOUT_MS = 1000, FREEZE_TIMEOUT_MS = 10000 };
 
 static fallible no_monitor(void)
 {
@@ -71,6 +71,71 @@ fallible runtime_signal_all(const char *path, int signal)
 	TRY(cgroups_open(&cgroups));
 	TRY(cgroup_open(cgroups, path, &group));
 	return cgroup_signal(group, signal);
+}
+
+static fallible with_group(const char *path, fallible (*call)(const struct cgroup *, void *),
+                           void *context)
+{
+	auto_cgroups struct cgroups *cgroups = NULL;
+	auto_cgroup struct cgroup *group = NULL;
+	TRY(cgroups_open(&cgroups));
+	TRY(cgroup_open(cgroups, path, &group));
+	return call(group, context);
+}
+
+static fallible freeze(const struct cgroup *group, void *context)
+{
+	(void)context;
+	struct error *e = cgroup_freeze(group, FREEZE_TIMEOUT_MS);
+	if (e) // half frozen is not what anybody wants
+		e = error_join(e, cgroup_thaw(group, FREEZE_TIMEOUT_MS));
+	return e;
+}
+
+static fallible thaw(const struct cgroup *group, void *context)
+{
+	(void)context;
+	return cgroup_thaw(group, FREEZE_TIMEOUT_MS);
+}
+
+static fallible is_frozen(const struct cgroup *group, void *context)
+{
+	return cgroup_is_frozen(group, context);
+}
+
+fallible runtime_pause(const char *path)
+{
+	return with_group(path, freeze, NULL);
+}
+
+fallible runtime_resume(const char *path)
+{
+	return with_group(path, thaw, NULL);
+}
+
+fallible runtime_is_frozen(const char *path, bool *ret)
+{
+	return with_group(path, is_frozen, ret);
+}
+
+struct process_list {
+	pid_t *pids;
+	size_t n;
+};
+
+static fallible list_processes(const struct cgroup *group, void *context)
+{
+	struct process_list *list = context;
+	return cgroup_processes(group, &list->pids, &list->n);
+}
+
+fallible runtime_processes(const char *path, pid_t **ret, size_t *ret_n)
+{
+	struct process_list list = {0};
+	TRY(with_group(path, list_processes, &list));
+	*ret = list.pids;
+	*ret_n = list.n;
+	return NULL;
 }
 
 fallible runtime_read_exit(int state_dirfd, int *ret_exit_code)

@@ -277,12 +277,10 @@ fallible plan_refuse(const struct oci_spec *spec)
 	return NULL;
 }
 
-fallible plan_make(const struct runtime_request *request, bool enforces_devices, struct plan **ret)
+static struct plan *plan_new(void)
 {
-	const struct oci_spec *spec = request->spec;
-	TRY(plan_refuse(spec));
 	struct arena *arena = arena_new();
-	auto_plan struct plan *plan = arena_alloc(arena, sizeof *plan);
+	struct plan *plan = arena_alloc(arena, sizeof *plan);
 	*plan = (struct plan){.arena = arena,
 	                      .pid_namespace = -1,
 	                      .root = -1,
@@ -295,6 +293,24 @@ fallible plan_make(const struct runtime_request *request, bool enforces_devices,
 	                      .report = -1,
 	                      .go = -1,
 	                      .sync = -1};
+	return plan;
+}
+
+// Nothing else would keep a container's root from the host's disks.
+static void plan_without_mknod(struct plan *plan)
+{
+	struct capability_sets *c = &plan->capabilities;
+	uint64_t *const sets[] = {&c->bounding, &c->permitted, &c->effective, &c->inheritable,
+	                          &c->ambient};
+	for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+		*sets[i] &= ~(UINT64_C(1) << CAP_MKNOD);
+}
+
+fallible plan_make(const struct runtime_request *request, bool enforces_devices, struct plan **ret)
+{
+	const struct oci_spec *spec = request->spec;
+	TRY(plan_refuse(spec));
+	auto_plan struct plan *plan = plan_new();
 	TRY(plan_namespaces(request, plan));
 	TRY(plan_process(request, plan));
 	TRY(plan_seccomp(request, plan));
@@ -307,16 +323,62 @@ fallible plan_make(const struct runtime_request *request, bool enforces_devices,
 	plan->readonly = spec->linux_.readonly_paths.items;
 	plan->n_readonly = spec->linux_.readonly_paths.n;
 	if (!enforces_devices) {
-		// Nothing else would keep a container's root from the host's disks.
-		plan->capabilities.bounding &= ~(UINT64_C(1) << CAP_MKNOD);
-		plan->capabilities.permitted &= ~(UINT64_C(1) << CAP_MKNOD);
-		plan->capabilities.effective &= ~(UINT64_C(1) << CAP_MKNOD);
-		plan->capabilities.inheritable &= ~(UINT64_C(1) << CAP_MKNOD);
-		plan->capabilities.ambient &= ~(UINT64_C(1) << CAP_MKNOD);
+		plan_without_mknod(plan);
 		int sys = mount_change(plan->root, MOUNT_ATTR_NODEV, 0, 0, false);
 		if (sys)
 			return error_system(sys, "root file system: nodev");
 	}
+	*ret = take(&plan);
+	return NULL;
+}
+
+static fallible duplicate(int fd, int *ret)
+{
+	*ret = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (*ret < 0)
+		FAIL_ERRNO("process");
+	return NULL;
+}
+
+// Init was started without CAP_MKNOD if its group couldn't keep it from devices: no one else gets
+// it either.
+static fallible has_mknod(pid_t init, bool *ret)
+{
+	auto_free char *path = alloc_printf("/proc/%d/status", (int)init), *text = NULL;
+	TRY(file_read(AT_FDCWD, path, 1 << 16, &text, NULL));
+	const char *line = strstr(text, "\nCapBnd:\t");
+	uint64_t set = 0;
+	if (line) {
+		auto_free char *number = alloc_bytes(line + 9, strcspn(line + 9, "\n"));
+		TRY_AS(text_parse_u64(number, 16, UINT64_MAX, &set), "%s", path);
+	}
+	*ret = set >> CAP_MKNOD & 1;
+	return NULL;
+}
+
+fallible plan_make_exec(const struct runtime_request *request, int init_pidfd, pid_t init,
+                        struct plan **ret)
+{
+	const struct oci_spec *spec = request->spec;
+	TRY(plan_refuse(spec));
+	auto_plan struct plan *plan = plan_new();
+	plan->is_exec = true;
+	// Those that the container shares with us are entered as well, which changes nothing; only
+	// one's own user namespace can't be.
+	static const uint64_t all =
+		CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP;
+	plan->joins = arena_alloc(plan->arena, sizeof *plan->joins);
+	plan->joins[0] = (struct plan_join){-1, all};
+	plan->n_joins = 1;
+	TRY(duplicate(init_pidfd, &plan->joins[0].fd));
+	TRY(duplicate(init_pidfd, &plan->pid_namespace));
+	TRY(plan_process(request, plan));
+	bool may_mknod = false;
+	TRY(has_mknod(init, &may_mknod));
+	if (!may_mknod)
+		plan_without_mknod(plan);
+	TRY(plan_seccomp(request, plan));
+	TRY(plan_null(plan));
 	*ret = take(&plan);
 	return NULL;
 }

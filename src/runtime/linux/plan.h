@@ -54,6 +54,7 @@ struct plan_rlimit {
 
 struct plan {
 	struct arena *arena;
+	bool is_exec; // one more process in a container that is there: joins, makes nothing
 
 	uint64_t clone_flags;
 	struct plan_join *joins;
@@ -116,6 +117,9 @@ struct plan {
 // Makes everything of the plan that comes from spec, root, files and network namespace; not stdio,
 // report, go, sync and kept. `enforces_devices`: the group keeps the container from devices.
 fallible plan_make(const struct runtime_request *request, bool enforces_devices, struct plan **ret);
+// For a process in the container whose init is `init_pidfd`, `init` by number.
+fallible plan_make_exec(const struct runtime_request *request, int init_pidfd, pid_t init,
+                        struct plan **ret);
 // Closes all descriptors but stdio, report, go and sync. What is left is good for report_error().
 void plan_close(struct plan *plan);
 void plan_free(struct plan *plan); // closes, too; takes NULL
@@ -128,6 +132,8 @@ static inline void plan_cleanup_(struct plan **plan)
 // The parts, each in its file.
 fallible plan_root(const struct runtime_request *request, struct plan *plan);
 fallible plan_mounts(const struct runtime_request *request, struct plan *plan);
+// Without a /dev of our own: the host's /dev/null, checked, read-only.
+fallible plan_null(struct plan *plan);
 fallible plan_devices(const struct oci_spec *spec, struct plan *plan);
 fallible plan_namespaces(const struct runtime_request *request, struct plan *plan);
 fallible plan_sysctls(const struct oci_spec *spec, struct plan *plan);

@@ -214,7 +214,7 @@ static fallible add_files(const struct runtime_request *request, struct plan *pl
 
 // Without a /dev of our own, /dev/null is the host's: verified, read-only, so that nothing of it
 // can be changed through the container.
-static fallible find_null(struct plan *plan)
+fallible plan_null(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_mounts; i++) {
 		if (plan->mounts[i].is_dev)
@@ -255,7 +255,7 @@ fallible plan_mounts(const struct runtime_request *request, struct plan *plan)
 		       m->destination);
 	}
 	TRY(add_files(request, plan));
-	return find_null(plan);
+	return plan_null(plan);
 }
 
 // ---- Devices ------------------------------------------------------------------------------------

@@ -88,6 +88,10 @@ struct error *report_error(const struct plan *plan, const struct shim_report *r)
 	case STEP_MASKED_PATHS:
 		return error_system(r->sys, "mask %s", i < plan->n_masked ? plan->masked[i] : "");
 	case STEP_CWD:
+		if (plan->is_exec) // runc's words
+			return error_new(ERROR_INVALID,
+			                 "chdir to cwd (\"%s\") set in config.json failed: %s",
+			                 plan->cwd, plan_errno_text(r->sys));
 		return error_system(r->sys, "working directory %s", plan->cwd);
 	case STEP_RLIMITS:
 		return error_system(r->sys, "limit %s",

@@ -308,7 +308,7 @@ fallible runtime_release(struct runtime_task *task)
 		return NULL;
 	close_fd(&task->report); // a failed init isn't waited for by its report
 	dismiss_monitor(task);
-	struct error *e = remove_group(task->group);
+	struct error *e = task->is_exec ? NULL : remove_group(task->group);
 	if (owns_state(task))
 		e = error_join(e, runtime_remove_state(task->state_dirfd));
 	task_free(task);

@@ -10,6 +10,7 @@
 struct runtime_task {
 	int control;     // to the monitor: as its creator, or as a peer; -1: not yet, or lost
 	bool is_creator; // else a peer
+	bool is_exec;    // the group is its container's
 	pid_t pid;       // init's; 0: there is none yet
 	bool has_ended;
 	int exit_code;
@@ -18,6 +19,8 @@ struct runtime_task {
 	// Of the creator alone.
 	pid_t monitor; // our child; 0: none
 	int pidfd, state_dirfd, report;
+	int container; // borrowed while an exec is made: a pidfd of the container's init
+	pid_t container_pid;
 	int held;          // init's mount namespace: the monitor's from the start on
 	struct plan *plan; // for the texts of errors until exec
 	struct cgroups *cgroups;

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""exec, in docker's and in ctr's form."""
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.cli import coracle, ctr, environment, eventually, start
+
+CAPS = "a80425fb"
+
+
+@pytest.fixture
+def web(busybox):
+    coracle("run", "-d", "--env", "A=1", busybox, "web", "sleep", "1000")
+    yield "web"
+    coracle("rm", "-f", "web", code=None)
+
+
+@pytest.mark.quick
+def test_streams_and_exit_codes(web):
+    done = coracle("exec", "-i", web, "sh", "-c", "cat; echo out; echo err >&2; exit 7", stdin="in\n", code=7)
+    assert (done.out, done.err) == ("in\nout\n", "err\n")
+    assert coracle("exec", web, "cat", stdin="not passed on\n").out == ""
+    assert ctr("tasks", "exec", "--exec-id", "e1", web, "cat", stdin="from stdin\n").out == "from stdin\n"
+    assert ctr("tasks", "exec", "--exec-id", "e1", web, "sh", "-c", "exit 7", code=7).out == ""
+    ctr("tasks", "exec", "--exec-id", "e1", web, "sh", "-c", "kill -9 $$", code=137)
+
+
+@pytest.mark.parametrize("program, ours, text", [
+    ("nosuch", 127, 'exec: "nosuch": executable file not found in $PATH'),
+    ("/etc/passwd", 126, 'exec: "/etc/passwd": permission denied'),
+])
+def test_what_cannot_be_executed(web, program, ours, text):
+    assert text in coracle("exec", web, program, code=ours).err
+    said = ctr("tasks", "exec", "--exec-id", "e", web, program, code=1).err
+    assert said.startswith("ctr: ") and said.splitlines()[0].endswith(text)
+
+
+@pytest.mark.parametrize("argv, text", [
+    (["exec", "--exec-id", "e", "nosuch", "true"], 'container "nosuch" in namespace "default": not found'),
+    (["exec", "web", "echo"], 'Required flag "exec-id" not set'),
+    (["exec", "--exec-id", "e", "web"], "args must not be empty"),
+    (["exec", "--exec-id", "e", "--cwd", "/nosuch", "web", "pwd"],
+     'chdir to cwd ("/nosuch") set in config.json failed: no such file or directory'),
+    (["exec", "--exec-id", "b ad", "web", "true"],
+     'invalid exec id b ad: identifier "b ad" must match ^[A-Za-z0-9]+(?:[._-](?:[A-Za-z0-9]+))*$: invalid argument'),
+    (["exec", "--exec-id", "e", "--user", "nosuch", "web", "id"], "no users found"),
+])
+def test_errors_are_ctrs(web, argv, text):
+    assert ctr("tasks", *argv, code=1).err.splitlines()[0].endswith(text)
+
+
+def test_who_and_where(web):
+    assert "uid=1000 gid=1000 groups=1000" in ctr(
+        "t", "exec", "--exec-id", "e", "--user", "1000:1000", web, "id").out
+    assert "uid=65534(nobody)" in coracle("exec", "--user", "nobody", web, "id").out
+    assert coracle("exec", "--cwd", "/tmp", web, "pwd").out == "/tmp\n"
+    out = coracle("exec", "-e", "A=2", "-e", "B=3", web, "env").out
+    assert "A=2\n" in out and "B=3\n" in out and "A=1" not in out and "HOME=/root\n" in out
+
+
+def test_it_is_as_confined_as_the_container(web):
+    """Capabilities, filter, no_new_privs, namespaces, groups, descriptors are those of the first process."""
+    script = "grep -E '^(Cap|Seccomp|NoNewPrivs)' /proc/$1/status; for n in mnt pid net uts ipc cgroup user; do " \
+             "readlink /proc/$1/ns/$n; done; cat /proc/$1/cgroup"
+    of_init = coracle("exec", web, "sh", "-c", script, "sh", "1").out
+    of_self = coracle("exec", web, "sh", "-c", script, "sh", "self").out
+    assert of_self == of_init and CAPS in of_self
+    assert re.search(r"^Seccomp:\s+2$", of_self, re.M) and re.search(r"^NoNewPrivs:\s+1$", of_self, re.M)
+    assert coracle("exec", web, "sh", "-c", "ls /proc/$$/fd; true").out.split() == ["0", "1", "2"]
+    # As another user it is the same: nothing permitted, nothing inherited.
+    status = coracle("exec", "--user", "1000", web, "grep", "Cap", "/proc/self/status").out
+    assert re.findall(r"Cap(\w+):\s+(\w+)", status)[:3] == [("Inh", "0" * 16), ("Prm", "0" * 16), ("Eff", "0" * 16)]
+
+
+def test_groups_of_version_one(busybox):
+    """Limits hold for it, too."""
+    coracle("run", "-d", "--memory-limit", str(32 << 20), busybox, "small", "sleep", "1000")
+    done = coracle("exec", "small", "sh", "-c", "head -c 100000000 /dev/zero | tail", code=None)
+    assert done.code != 0
+    coracle("rm", "-f", "small")
+
+
+def test_kill_of_the_container_ends_it(web):
+    with start("coracle", "exec", web, "sh", "-c", "echo up; exec sleep 1000") as p:
+        assert p.stdout.readline() == b"up\n"
+        coracle("rm", "-f", web)
+        assert p.wait(60) == 137
+
+
+def test_signals_are_forwarded(web):
+    with start("coracle", "exec", web, "sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.05; done") as p:
+        assert p.stdout.readline() == b"up\n"
+        p.send_signal(signal.SIGTERM)
+        assert p.wait(60) == 3
+
+
+def test_stopped_container(busybox):
+    coracle("run", "-d", busybox, "web", "true")
+    eventually(lambda: "STOPPED" in ctr("tasks", "ls").out)
+    assert ctr("t", "exec", "--exec-id", "e", "web", "true", code=1).err == "ctr: cannot exec in a stopped state\n"
+    coracle("rm", "web")
+
+
+def test_many_at_once(web):
+    running = [start("coracle", "exec", web, "echo", i) for i in range(12)]
+    assert [p.communicate(timeout=60)[0] for p in running] == [f"{i}\n".encode() for i in range(12)]
+    assert all(p.returncode == 0 for p in running)
+
+
+def test_early_closed_output(web):
+    with start("coracle", "exec", web, "yes") as p:
+        assert p.stdout.readline() == b"y\n"
+        p.stdout.close()
+        assert p.wait(60) == 128 + signal.SIGPIPE
+
+
+def test_kill_9_of_the_command(web):
+    """It goes on in the container, and ends with it; the name is free after both have gone."""
+    with start("coracle", "tasks", "exec", "--exec-id", "e", web, "sh", "-c", "echo up; exec sleep 1000") as p:
+        assert p.stdout.readline() == b"up\n"
+        p.kill()
+        p.wait(60)
+    assert "sleep 1000" in coracle("exec", web, "ps").out
+    assert "id e: already exists" in coracle("tasks", "exec", "--exec-id", "e", web, "true", code=125).err

@@ -248,13 +248,23 @@ fallible cgroup_processes(const struct cgroup *g, pid_t **ret, size_t *ret_n)
 	return NULL;
 }
 
+// A removed group can still be held by descriptor; there is nothing in it.
+static bool is_removed(const struct cgroup *g)
+{
+	return faccessat(g->v2, "cgroup.procs", F_OK, 0) < 0 &&
+	       (errno == ENOENT || errno == ENODEV);
+}
+
 fallible cgroup_signal(const struct cgroup *g, int signal)
 {
 	if (g->v2 < 0)
-		return NULL;   // only leftovers in v1 hierarchies
-	if (signal == SIGKILL) // all at once, also frozen ones, below and being forked (since 5.14)
-		return error_prefix(file_write_value(g->v2, "cgroup.kill", "1"), "cgroup %s",
-		                    g->path);
+		return NULL;     // only leftovers in v1 hierarchies
+	if (signal == SIGKILL) { // all at once, also frozen ones, below and being forked (5.14)
+		struct error *e = file_write_value(g->v2, "cgroup.kill", "1");
+		if (e && is_removed(g))
+			error_drop(&e); // since it was opened: then nobody was in it
+		return error_prefix(e, "cgroup %s", g->path);
+	}
 	auto_free pid_t *pids = NULL;
 	size_t n;
 	TRY(cgroup_processes(g, &pids, &n));

@@ -124,6 +124,20 @@ static void a_process_enters(void **state)
 	ok(cgroup_remove(g, LONG_MS));
 }
 
+// What a collector meets where another one, or the monitor, is faster.
+static void removed_by_another(void **state)
+{
+	(void)state;
+	auto_cgroup struct cgroup *g = make("default/gone.1"), *other = NULL;
+	auto_free char *path = alloc_printf("%s/default/gone.1", prefix);
+	ok(cgroup_open(machine, path, &other));
+	ok(cgroup_remove(other, LONG_MS));
+	ok(cgroup_signal(g, SIGKILL));
+	ok(cgroup_signal(g, SIGTERM));
+	ok(cgroup_wait_empty(g, 0));
+	ok(cgroup_remove(g, LONG_MS));
+}
+
 static void a_life(void **state)
 {
 	(void)state;
@@ -439,6 +453,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_process_enters),
 		cmocka_unit_test(a_life),
+		cmocka_unit_test(removed_by_another),
 		cmocka_unit_test(nested_by_the_container),
 		cmocka_unit_test(listed_for_gc),
 		cmocka_unit_test(bad_paths),

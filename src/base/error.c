@@ -71,6 +71,13 @@ struct error *error_recode(struct error *e, enum error_code code)
 	return e;
 }
 
+struct error *error_because(struct error *e, int sys)
+{
+	if (e)
+		e->sys = sys;
+	return e;
+}
+
 bool error_is(const struct error *e, enum error_code code)
 {
 	return e && e->code == code;

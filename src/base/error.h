@@ -53,6 +53,8 @@ struct error *error_hint(struct error *e, const char *format, ...) PRINTF(2, 3);
 struct error *error_join(struct error *first, struct error *second);
 // Sets the code; takes and returns `e` (NULL stays NULL).
 struct error *error_recode(struct error *e, enum error_code code);
+// Sets .sys, to be branched on, not told; takes and returns `e` (NULL stays NULL).
+struct error *error_because(struct error *e, int sys);
 bool error_is(const struct error *e, enum error_code code); // false for NULL
 void error_free(struct error *e);                           // takes NULL
 // Frees *e and sets it to NULL: the error is understood and dealt with. Say why at the call.

@@ -12,8 +12,9 @@ enum { XATTR_VALUE_MAX = 64 << 10, XATTR_LIST_MAX = 64 << 10 }; // the kernel's
 fallible count_bytes(struct unpack *u, uint64_t size)
 {
 	if (size > u->r->limit_bytes - u->promised)
-		return error_new(ERROR_LIMIT, "unpacks to more than %llu bytes",
-		                 (unsigned long long)u->r->limit_bytes);
+		return error_because(error_new(ERROR_LIMIT, "unpacks to more than %llu bytes",
+		                               (unsigned long long)u->r->limit_bytes),
+		                     EFBIG);
 	u->promised += size;
 	return NULL;
 }

@@ -90,8 +90,10 @@ static fallible produce(struct layer_stream *s, struct buffer *b)
 		b->size += n;
 		s->inflated += n;
 		if (s->inflated > s->limit_bytes)
-			return error_new(ERROR_LIMIT, "inflates to more than %llu bytes",
-			                 (unsigned long long)s->limit_bytes);
+			return error_because(error_new(ERROR_LIMIT,
+			                               "inflates to more than %llu bytes",
+			                               (unsigned long long)s->limit_bytes),
+			                     EFBIG);
 		if (!n && !s->in.size) {
 			if (s->in.ended)
 				break;

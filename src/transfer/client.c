@@ -48,7 +48,8 @@ fallible client_free_bytes(int dirfd, uint64_t *ret)
 
 struct error *client_space_error(struct error *e, bool limit_is_space)
 {
-	if (!limit_is_space || !error_is(e, ERROR_LIMIT))
+	// EFBIG: the limit of bytes; the others have nothing to do with the disk.
+	if (!limit_is_space || !error_is(e, ERROR_LIMIT) || e->sys != EFBIG)
 		return e;
 	struct error *full = error_system(ENOSPC, "%s", e->message);
 	error_free(e);
@@ -257,7 +258,7 @@ static void take_error(struct listener *l, const struct packet *p)
 		return;
 	bool is_code = p->code >= 0 && p->code < ERROR_CODES;
 	// The text of a system error that was made before exec lacks its reason.
-	bool is_bare = p->sys > 0 && !strstr(p->text, strerror(p->sys));
+	bool is_bare = p->code == ERROR_SYSTEM && p->sys > 0 && !strstr(p->text, strerror(p->sys));
 	l->error = is_bare ? error_system(p->sys, "%s", p->text)
 	                   : error_new(is_code ? (enum error_code)p->code : ERROR_CORRUPT, "%s",
 	                               *p->text ? p->text : none);

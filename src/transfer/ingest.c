@@ -75,8 +75,10 @@ static fallible add_bytes(struct ingest *in, struct ingest_file *f, int fd, cons
                           size_t size)
 {
 	if (size > in->limit_bytes - in->bytes)
-		return error_new(ERROR_LIMIT, "the archive holds more than %llu bytes",
-		                 (unsigned long long)in->limit_bytes);
+		return error_because(error_new(ERROR_LIMIT,
+		                               "the archive holds more than %llu bytes",
+		                               (unsigned long long)in->limit_bytes),
+		                     EFBIG);
 	for (size_t i = 0; f->size + i < sizeof(f->start) && i < size; i++)
 		f->start[f->size + i] = ((const unsigned char *)bytes)[i];
 	in->bytes += size;

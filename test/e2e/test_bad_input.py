@@ -303,6 +303,17 @@ def test_huge_documents(tmp_path):
         import_fails(write_tar(tmp_path / "x.tar", files))
 
 
+@pytest.mark.parametrize("images, said", [
+    ([{"Config": "c.json", "RepoTags": ["a" * 5000], "Layers": ["l.tar"]}], "too long"),
+    ([{"Config": "c.json", "RepoTags": ["t:x"] * 20000, "Layers": ["l.tar"]}], "20000 items"),
+    ([{"Config": "c.json", "RepoTags": ["t:x"], "Layers": ["l.tar"] * 5000}], "5000 items"),
+    ([{"Config": "c.json", "RepoTags": [f"t{i}:x"], "Layers": ["l.tar"]} for i in range(3000)], "too many images"),
+], ids=range(4))
+def test_a_bound_is_not_called_a_full_disk(tmp_path, images, said):
+    files = {"manifest.json": json.dumps(images).encode(), "l.tar": layer(entry("a", "1")), "c.json": b"{}"}
+    assert "No space left" not in import_fails(write_tar(tmp_path / "x.tar", files), said)
+
+
 def test_bomb(tmp_path):
     """A layer that grows a thousandfold beyond its limit is stopped."""
     import gzip

@@ -123,8 +123,11 @@ static fallible make_writable(struct run *run)
 		return store_make_upper(run->engine->store, run->instance, like, &run->upper,
 		                        &run->work);
 	}
-	TRY(snapshots_prepare(run->snapshots, run->request->id, run->manifest->chain_id,
-	                      &(struct store_labels){0}, NULL));
+	struct error *error =
+		snapshots_prepare(run->snapshots, run->request->id, run->manifest->chain_id,
+	                          &(struct store_labels){0}, NULL);
+	run->lost_layers = error_is(error, ERROR_NOT_FOUND);
+	TRY(error);
 	run->has_snapshot = true;
 	return snapshots_open_active(run->snapshots, run->request->id, &run->active);
 }
@@ -410,8 +413,8 @@ static fallible start(struct run *run)
 	auto_json struct json *document = oci_spec_to_json(run->spec);
 	run->spec_text = json_to_text(document, 0, JSON_PLAIN);
 	TRY(life_claim(run->engine, run->request->id, &run->claim));
-	run->claimed_once = true;
 	struct error *error = put_rows(run);
+	run->lost_layers = error_is(error, ERROR_NOT_FOUND);
 	if (!error) {
 		run->has_rows = true;
 		error = make_everything(run);
@@ -465,8 +468,7 @@ fallible engine_run(struct engine *engine, const struct engine_run *request, int
 		if (!error)
 			error = start(&run);
 		// A gc took the layers between our look and our row: once more, from the image.
-		if (error_is(error, ERROR_NOT_FOUND) && run.claimed_once && !run.has_rows &&
-		    tries < 3) {
+		if (error_is(error, ERROR_NOT_FOUND) && run.lost_layers && tries < 3) {
 			error_drop(&error);
 			continue;
 		}

@@ -43,7 +43,8 @@ struct run {
 	struct store_claim *claim;
 	struct store_task task;
 	struct label_list labels;
-	bool claimed_once, has_rows, has_snapshot;
+	bool has_rows, has_snapshot;
+	bool lost_layers; // a gc was faster: NOT_FOUND is to be tried again, from the image
 	struct runtime_log log;
 	int log_fd;
 

@@ -60,8 +60,11 @@ static fallible find_image(struct run *run, const char *name)
 		TRY(run_windows_allowed(run));
 	run->snapshotter = engine_snapshotter_for(run->manifest, run->snapshotter);
 	TRY(engine_snapshots(run->engine, run->snapshotter, &run->snapshots));
-	TRY(engine_ensure_unpacked(run->engine, run->snapshotter, run->manifest));
-	return snapshots_open_layers(run->snapshots, run->manifest->chain_id, &run->layers);
+	struct error *e = engine_ensure_unpacked(run->engine, run->snapshotter, run->manifest);
+	if (!e)
+		e = snapshots_open_layers(run->snapshots, run->manifest->chain_id, &run->layers);
+	run->lost_layers = error_is(e, ERROR_NOT_FOUND);
+	return e;
 }
 
 static fallible open_folder(struct run *run, const char *path)

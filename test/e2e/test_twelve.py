@@ -3,9 +3,12 @@
 import json
 import re
 import signal
+import threading
+import time
 
 from harness import counts
 from harness.cli import coracle, ctr, start
+from harness.images import Image, busybox_layer, entry, layer
 
 
 def test_twelve_with_a_network(busybox, warm, soak):
@@ -70,3 +73,32 @@ def test_readers_beside_writers(busybox):
             assert done.code == 0 and json.loads(done.out) or "not found" in done.err
     for process in running:
         assert process.wait(60) == 0
+
+
+def test_runs_beside_import_removal_and_gc(tmp_path, soak):
+    """Whoever loses a race is told that the image is gone, never that a part of it is."""
+    archive = Image(layer(entry("own", "1")), busybox_layer()).oci(tmp_path / "i.tar")
+    end, odd = time.monotonic() + soak(6, 120), []
+
+    def again(*argv, said=None):
+        while time.monotonic() < end:
+            done = coracle(*argv, code=None)
+            if done.code and not (said and re.search(said, done.err)):
+                odd.append(repr(done))
+    gone = 'image "test": not found'
+    loops = [threading.Thread(target=again, args=argv, kwargs={"said": said}) for argv, said in (
+        (("images", "import", archive), None),
+        (("images", "rm", "test"), gone),
+        (("gc",), None), (("gc",), None),
+        (("run", "--rm", "test", "passing", "true"), gone),
+        (("run", "--rm", "--snapshotter", "native", "test", "copied", "true"), gone),
+        (("run", "test", "kept", "true"), gone + "|already exists"),
+        (("containers", "rm", "kept"), "not found|running|not stopped"))]
+    for loop in loops:
+        loop.start()
+    for loop in loops:
+        loop.join()
+    assert not odd, odd[:3]
+    coracle("containers", "rm", "kept", code=None)
+    coracle("images", "rm", "test", code=None)
+    coracle("gc")

@@ -213,10 +213,19 @@ subnet_in_use() # N
 	return 1
 }
 
+# The N of 10.N.0.0/16 that our bridge has from an earlier installation, if it is still there.
+subnet_of_bridge()
+{
+	local iface dest rest
+	while read -r iface dest rest; do
+		[ "$iface" != coracle0 ] || [ "${dest:6:2}" != 0A ] || { say $((0x${dest:4:2})) && return; }
+	done <"${PROC_NET_ROUTE:-/proc/net/route}"
+}
+
 write_conflist() # PATH
 {
 	local n found=
-	for n in 88 89 90 91 144 145 200 201; do
+	for n in $(subnet_of_bridge) 88 89 90 91 144 145 200 201; do
 		subnet_in_use "$n" || { found=$n && break; }
 	done
 	[ -n "$found" ] || die "none of 10.{88,89,90,91,144,145,200,201}.0.0/16 is free here" \
@@ -363,6 +372,10 @@ remove_all()
 		cmp -s "$file" "$conflist" && rm -f "$file" && say "removed $file"
 	done
 	rmdir -p --ignore-fail-on-non-empty "$net_d" 2>/dev/null || true
+	# Its bridge, unless a container still uses it.
+	if [ -z "$(ls /sys/class/net/coracle0/brif 2>/dev/null)" ]; then
+		ip link del coracle0 2>/dev/null || true
+	fi
 	# The manifest goes last: a removal that is cut off can be run again.
 	while read -r file; do
 		case $file in

@@ -198,7 +198,11 @@ dependencies()
 
 coverage()
 {
-	build build-cov -Db_coverage=true >"$logs/coverage.log" 2>&1 || return 0
+	if ! build build-cov -Db_coverage=true >"$logs/coverage.log" 2>&1; then
+		count 0 1 0
+		echo "FAILED  the build for coverage: see $logs/coverage.log"
+		return
+	fi
 	meson test -C build-cov --suite unit --no-rebuild >>"$logs/coverage.log" 2>&1
 	if [ "$(id -u)" = 0 ] && have test/e2e 'test_*.py'; then
 		CORACLE_BUILD=$top/build-cov timeout 300 "$python" -m pytest -q -p no:cacheprovider \

@@ -44,6 +44,7 @@ def fresh_machine():
         run("coracle", "gc")  # of demonstrations that were killed
         run(TOP / "install.sh", "--uninstall")
     subprocess.run(f"rm -rf {NET_D}/* /var/lib/cni/*", shell=True, check=True)
+    subprocess.run(["ip", "link", "del", "other0"], capture_output=True)
 
 
 @pytest.fixture
@@ -101,16 +102,6 @@ def test_interrupted_at_any_moment(no_uplink, soak):
         assert picture("/usr/local/bin", "/usr/local/libexec", "/usr/local/share/coracle", NET_D) == {}
     install()
     assert picture("/usr/local", NET_D) == wanted
-
-
-def test_own_prefix(elsewhere, no_uplink):
-    out = install("--prefix", elsewhere).out
-    assert_demonstration(out)
-    assert f"{elsewhere}/bin/coracle run" in out
-    assert not Path("/usr/local/bin/coracle").exists()
-    run(elsewhere / "bin/coracle", "images", "rm", "busybox")
-    run(TOP / "install.sh", "--uninstall", "--prefix", elsewhere)
-    assert picture(elsewhere) == {} and not OURS.exists()
 
 
 def test_uninstall_leaves_what_is_not_ours(no_uplink):
@@ -187,6 +178,13 @@ def test_without_root():
     assert done.code != 0 and ("needs root" in done.err or "Permission denied" in done.err)
 
 
+def test_the_bridge_keeps_its_subnet(no_uplink):
+    """Whatever removed the configuration left the bridge: its subnet is taken again."""
+    subprocess.run("ip link add coracle0 type bridge && ip addr add 10.90.0.1/16 dev coracle0 && "
+                   "ip link set coracle0 up", shell=True, check=True)
+    assert "address: 10.90." in install().out
+
+
 def test_wrong_distribution():
     original = Path("/etc/os-release").read_text()
     path = Path(os.path.realpath("/etc/os-release"))
@@ -203,3 +201,15 @@ def test_wrong_distribution():
 
 def test_help():
     assert "--uninstall" in run(TOP / "install.sh", "--help").out
+
+
+# Last: another prefix is another build.
+def test_own_prefix(elsewhere, no_uplink):
+    out = install("--prefix", elsewhere).out
+    assert_demonstration(out)
+    assert f"{elsewhere}/bin/coracle run" in out
+    assert not Path("/usr/local/bin/coracle").exists()
+    run(elsewhere / "bin/coracle", "images", "rm", "busybox")
+    run(TOP / "install.sh", "--uninstall", "--prefix", elsewhere)
+    assert picture(elsewhere) == {} and not OURS.exists()
+    assert "coracle0" not in run("ip", "-o", "link").out

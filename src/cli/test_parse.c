@@ -88,7 +88,7 @@ static const struct {
 	{"ctr --=x", "bad flag syntax: --=x", NULL, 1},
 	{"ctr t pause web", "tasks pause: not in coracle yet",
          "ctr help shows the commands that are there", 1},
-	{"ctr t exec --any thing", "tasks exec: not in coracle yet", NULL, 1},
+	{"ctr t checkpoint --any thing", "tasks checkpoint: not in coracle yet", NULL, 1},
 	{"ctr run --gpus 3 a b", "run --gpus: not in coracle yet",
          "ctr run --help shows the flags that are there", 1},
 	{"coracle run --priviledged a b", "unknown flag --priviledged",

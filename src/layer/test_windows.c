@@ -2,7 +2,7 @@
 // Windows' rules, entry by entry: what is made of honest layers, and what is said of the others.
 #include "base/text.h"
 #include "layer/internal.h"
-#include "layer/upcase.h"
+#include "hive/upcase.h"
 #include "sys/tree.h"
 #include <dirent.h>
 #include <fcntl.h>

@@ -12,7 +12,7 @@
 // 5. In a base layer programs below Files/Windows are left out: Wine can't run them, and must never
 //    load one in place of its own.
 #include "layer/windows.h"
-#include "layer/upcase.h"
+#include "hive/upcase.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Upper case as NTFS folds it: one 16-bit unit by one, simple mappings only; what isn't in the
 // table is compared as it is.
-#include "layer/upcase.h"
+#include "hive/upcase.h"
 
 // clang-format off
 static const struct {
@@ -23,7 +23,7 @@ static const struct {
 };
 // clang-format on
 
-static uint32_t upcase(uint32_t c)
+uint32_t upcase_unit(uint32_t c)
 {
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
 		if (c < ranges[i].first || c > ranges[i].last)
@@ -42,15 +42,16 @@ size_t upcase_utf8(const char *text, size_t size, char *ret)
 	size_t n = 0;
 	for (size_t i = 0; i < size;) {
 		if (c[i] < 0x80) {
-			ret[n++] = (char)upcase(c[i++]);
+			ret[n++] = (char)upcase_unit(c[i++]);
 		} else if (c[i] < 0xe0 && i + 1 < size) {
-			uint32_t code = upcase((uint32_t)(c[i] & 31) << 6 | (c[i + 1] & 63));
+			uint32_t code = upcase_unit((uint32_t)(c[i] & 31) << 6 | (c[i + 1] & 63));
 			ret[n++] = (char)(0xc0 | code >> 6);
 			ret[n++] = (char)(0x80 | (code & 63));
 			i += 2;
 		} else if (c[i] < 0xf0 && i + 2 < size) {
-			uint32_t code = upcase((uint32_t)(c[i] & 15) << 12 |
-			                       (uint32_t)(c[i + 1] & 63) << 6 | (c[i + 2] & 63));
+			uint32_t code =
+				upcase_unit((uint32_t)(c[i] & 15) << 12 |
+			                    (uint32_t)(c[i + 1] & 63) << 6 | (c[i + 2] & 63));
 			ret[n++] = (char)(0xe0 | code >> 12);
 			ret[n++] = (char)(0x80 | (code >> 6 & 63));
 			ret[n++] = (char)(0x80 | (code & 63));

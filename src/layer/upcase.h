@@ -1,7 +1,0 @@
-// SPDX-License-Identifier: Apache-2.0
-#pragma once
-#include <stddef.h>
-#include <stdint.h>
-
-// Upper case of `size` bytes of UTF-8, into as many at most; gives how many.
-size_t upcase_utf8(const char *text, size_t size, char *ret);

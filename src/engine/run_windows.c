@@ -4,11 +4,14 @@
 #include "boot/protocol.h"
 #include "engine/run.h"
 #include "engine/spec.h"
+#include "sys/path.h"
 #include "sys/process.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <strings.h>
 #include <sys/socket.h>
+
+enum { REGISTRY_TEXT_LIMIT = 64 << 20 };
 
 bool run_is_windows(const struct run *run)
 {
@@ -164,6 +167,22 @@ static fallible read_resources(const struct run *run, struct spec_request *reque
 	return json_get_u64(memory, &path, "limit", INT64_MAX, &request->memory_limit);
 }
 
+// A file of the topmost layer that has it (windows/hives.h); NULL: none has. The caller's.
+static fallible read_registry(const struct run *run, const char *name, char **ret)
+{
+	for (size_t i = 0; i < run->layers->n; i++) {
+		auto_fd int dir = -1;
+		struct error *e = path_open_beneath(run->layers->fds[i], "Registry",
+		                                    O_RDONLY | O_DIRECTORY, 0, &dir);
+		if (!e)
+			e = file_read(dir, name, REGISTRY_TEXT_LIMIT, ret, NULL);
+		if (!error_is(e, ERROR_NOT_FOUND))
+			return error_prefix(e, "registry of the layers");
+		error_drop(&e); // this layer changes nothing of it
+	}
+	return NULL;
+}
+
 fallible run_windows_translate(struct run *run)
 {
 	struct engine *e = run->engine;
@@ -182,11 +201,21 @@ fallible run_windows_translate(struct run *run)
 		                 "a read-only root is not supported for Windows containers yet");
 	if (run->manifest)
 		TRY(run_windows_version(run->manifest, &run->os_version));
+	auto_free char *environment = NULL, *system_reg = NULL, *user_reg = NULL,
+		       *userdef_reg = NULL;
+	TRY(read_registry(run, "environment", &environment));
+	TRY(read_registry(run, "system.reg", &system_reg));
+	TRY(read_registry(run, "user.reg", &user_reg));
+	TRY(read_registry(run, "userdef.reg", &userdef_reg));
 	const struct windows_start start = {
 		.spec = run->spec,
 		.id = run->request->id,
 		.keep_registry = !run->request->remove || run->scratch,
 		.os_version = run->os_version,
+		.environment = environment,
+		.system_reg = system_reg,
+		.user_reg = user_reg,
+		.userdef_reg = userdef_reg,
 	};
 	TRY(windows_translate(&start, run->linux_spec, &run->windows));
 	auto_free char *programs = NULL;

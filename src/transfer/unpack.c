@@ -5,6 +5,7 @@
 #include "transfer/confine.h"
 #include "transfer/protocol.h"
 #include "transfer/worker.h"
+#include "windows/hives.h"
 #include <linux/capability.h>
 #include <string.h>
 
@@ -93,6 +94,8 @@ static fallible unpack(struct order *o, const struct confine_folder *folders,
 	struct layer_unpacked unpacked;
 	TRY(layer_unpack(&r, &unpacked));
 	TRY(check_sums(o));
+	if (o->windows)
+		TRY(windows_convert_hives(r.new_dirfd, r.lower_dirfd));
 	*ret = (struct worker_result){unpacked.bytes, unpacked.n_inodes};
 	return NULL;
 }

@@ -12,6 +12,7 @@ void windows_files_done(struct windows_files *f)
 	free(f->parameters);
 	free(f->system_reg);
 	free(f->user_reg);
+	free(f->userdef_reg);
 	*f = (struct windows_files){0};
 }
 
@@ -27,6 +28,7 @@ static fallible fill(int prefix, const struct windows_files *f)
 {
 	TRY(put(prefix, "system.reg", f->system_reg, f));
 	TRY(put(prefix, "user.reg", f->user_reg, f));
+	TRY(put(prefix, "userdef.reg", f->userdef_reg, f));
 	// Ours: without it Wine would make one with z: for the Linux root.
 	if (mkdirat(prefix, "dosdevices", 0755) < 0)
 		FAIL_ERRNO("mkdir dosdevices");

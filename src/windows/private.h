@@ -24,5 +24,7 @@ struct windows_identity {
 	const struct strings *environment; // the machine's, NAME=VALUE
 };
 // Texts of Wine's registry files.
-char *registry_system(const struct windows_identity *identity);
-char *registry_user(void);
+// `image`: sections of the image's registry, NULL for none; ours come behind them and win.
+char *registry_system(const struct windows_identity *identity, const char *image);
+char *registry_user(const char *image);
+char *registry_default(const char *image);

@@ -4,7 +4,7 @@
 #include "windows/private.h"
 #include <stdio.h>
 
-enum { REGISTRY_LIMIT = 8 << 20 };
+enum { REGISTRY_LIMIT = 72 << 20 };
 
 static const char head[] =
 	"WINE REGISTRY Version 2\n;; All keys relative to \\\\%s\n\n#arch=win64\n";
@@ -100,10 +100,11 @@ static void add_cryptography(struct str *s)
 	}
 }
 
-char *registry_system(const struct windows_identity *identity)
+char *registry_system(const struct windows_identity *identity, const char *image)
 {
 	struct str s = STR_LIMIT(REGISTRY_LIMIT);
 	str_printf(&s, head, "\\Machine");
+	str_add(&s, image ? image : "");
 	add_version(&s, &identity->version);
 	add_cryptography(&s);
 	static const char *const name_keys[] = {CONTROL "ComputerName\\ComputerName",
@@ -132,15 +133,24 @@ char *registry_system(const struct windows_identity *identity)
 // Whose builtin Wine would run in place of a file of that name.
 static const char *const own_programs[] = {"ipconfig.exe", "ping.exe"};
 
-char *registry_user(void)
+char *registry_user(const char *image)
 {
 	struct str s = STR_LIMIT(REGISTRY_LIMIT);
 	str_printf(&s, head, "\\User\\\\S-1-5-21-0-0-0-1000");
+	str_add(&s, image ? image : "");
 	key(&s, "Software\\Wine\\DllOverrides");
 	// start.exe does what is needed of wineboot; explorer would be started for a desktop.
 	text_value(&s, "wineboot.exe", "");
 	text_value(&s, "explorer.exe", "");
 	for (size_t i = 0; i < sizeof(own_programs) / sizeof(*own_programs); i++)
 		text_value(&s, own_programs[i], "native");
+	return str_take(&s);
+}
+
+char *registry_default(const char *image)
+{
+	struct str s = STR_LIMIT(REGISTRY_LIMIT);
+	str_printf(&s, head, "\\User\\\\.Default");
+	str_add(&s, image ? image : "");
 	return str_take(&s);
 }

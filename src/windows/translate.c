@@ -165,6 +165,55 @@ static bool is_wines(const char *entry)
 	return !strncasecmp(entry, "WINE", 4) || !strncmp(entry, "LD_", 3);
 }
 
+// "%SystemRoot%\\TEMP": what Windows expands when it makes an environment of the registry.
+static const char *find_env(const struct strings *env, const char *name, size_t size)
+{
+	for (size_t i = 0; i < env->n; i++)
+		if (strcspn(env->items[i], "=") == size && !strncasecmp(env->items[i], name, size))
+			return env->items[i] + size + 1;
+	return NULL;
+}
+
+static void expand(const char *value, const struct strings *machine, const struct strings *known,
+                   struct str *ret)
+{
+	for (const char *c = value; *c;) {
+		const char *end = *c == '%' ? strchr(c + 1, '%') : NULL;
+		size_t size = end ? (size_t)(end - c - 1) : 0;
+		const char *found = size ? find_env(machine, c + 1, size) : NULL;
+		if (size && !found)
+			found = find_env(known, c + 1, size);
+		if (found) {
+			str_add(ret, found);
+			c = end + 1;
+		} else {
+			str_add_char(ret, *c++);
+		}
+	}
+}
+
+// The lines of the layers' registry, over what the machine has anyhow.
+static void add_image_environment(const char *lines, const char *user, struct strings *machine)
+{
+	auto_strings struct strings known = {0};
+	for (size_t i = 0; i < sizeof(computed_environment) / sizeof(*computed_environment); i++)
+		strings_add(&known, computed_environment[i]);
+	strings_adopt(&known, alloc_printf("USERPROFILE=C:\\Users\\%s", user));
+	for (const char *line = lines ? lines : ""; *line;) {
+		size_t n = strcspn(line, "\n");
+		auto_free char *entry = alloc_bytes(line, n);
+		const char *equals = strchr(entry, '=');
+		auto_str struct str s = STR_LIMIT(32768);
+		line += n + (line[n] != 0);
+		if (!equals || equals == entry || is_wines(entry))
+			continue;
+		str_add_bytes(&s, entry, (size_t)(equals + 1 - entry));
+		expand(equals + 1, machine, &known, &s);
+		if (!s.over)
+			set_env(machine, s.bytes);
+	}
+}
+
 static void make_environment(const struct windows_start *start, const char *computer,
                              const char *user, const struct strings *machine, struct strings *ret)
 {
@@ -366,8 +415,7 @@ fallible windows_translate(const struct windows_start *start, struct oci_spec *l
 	auto_strings struct strings machine = {0}, environment = {0};
 	for (size_t i = 0; i < sizeof(machine_environment) / sizeof(*machine_environment); i++)
 		strings_add(&machine, machine_environment[i]);
-	for (size_t i = 0; i < start->layer_environment.n; i++)
-		set_env(&machine, start->layer_environment.items[i]);
+	add_image_environment(start->environment, users[user].name, &machine);
 	identity.environment = &machine;
 	make_environment(start, identity.computer, users[user].name, &machine, &environment);
 
@@ -378,8 +426,9 @@ fallible windows_translate(const struct windows_start *start, struct oci_spec *l
 	                                         spec->process.args.n);
 	TRY(make_parameters(start->keep_registry ? BOOT_KEEP_REGISTRY : 0, line, spec->process.cwd,
 	                    &environment, &identity.version, &files));
-	files.system_reg = registry_system(&identity);
-	files.user_reg = registry_user();
+	files.system_reg = registry_system(&identity, start->system_reg);
+	files.user_reg = registry_user(start->user_reg);
+	files.userdef_reg = registry_default(start->userdef_reg);
 	files.uid = files.gid = users[user].id;
 	TRY(add_mounts(spec, l));
 	add_linux(l, users[user].id);

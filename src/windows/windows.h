@@ -30,16 +30,18 @@ struct windows_start {
 	const struct oci_spec *spec; // Windows form: what the container's record says
 	const char *id;              // computer name if the spec has no hostname
 	const char *default_user;    // of the image, for a spec without a user; "" or NULL: none
-	bool keep_registry;           // what programs write there is to be saved at the end
+	bool keep_registry;          // what programs write there is to be saved at the end
 	const char *os_version;      // "10.0.20348.1", "" or NULL: a default
-	struct strings layer_environment; // NAME=VALUE from the layers' registry; may be empty
+	// Of the layers' registry (hives.h); NULL: none.
+	const char *environment; // NAME=VALUE lines
+	const char *system_reg, *user_reg, *userdef_reg;
 };
 
 // What the engine binds into the container and puts into the prefix.
 struct windows_files {
 	char *parameters; // for BOOT_PARAMETERS (boot/protocol.h)
 	size_t parameters_size;
-	char *system_reg, *user_reg;
+	char *system_reg, *user_reg, *userdef_reg;
 	uint32_t uid, gid; // who owns the prefix
 };
 void windows_files_done(struct windows_files *f);

@@ -100,11 +100,15 @@ class Peers:
                 pass
 
 
+def program(disk):
+    return ["/usr/local/bin/coracle", "--root", str(disk / "coracle"), "--state", f"/run/coracle-{disk.name}"]
+
+
 def commands(disk, peers):
     """{what: argv}; the first is what ratios are told against."""
     floor = disk / "floor"
     (floor / "root").mkdir(parents=True)
-    coracle = ["/usr/local/bin/coracle", "--root", disk / "coracle"]
+    coracle = program(disk)
     found = {
         "floor": [BUILD / "test/bench/floor", layer(disk / "layer"), floor, cgroup2()],
         "coracle run --rm": [*coracle, "run", "--rm", "busybox", "b", "true"],
@@ -154,7 +158,7 @@ def table(rows, title):
 
 def memory(disk):
     """The monitor of an idle container, once its command is gone."""
-    coracle = ["/usr/local/bin/coracle", "--root", str(disk / "coracle")]
+    coracle = program(disk)
     process = subprocess.Popen([*coracle, "run", "--rm", "busybox", "idle", "sh", "-c", "echo up; exec sleep 1000"],
                                stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
     process.stdout.readline()

@@ -120,6 +120,9 @@ def _enter_cgroup():
     """Every hierarchy shows a group of ours as its root; we live in a leaf of the v2 one."""
     for path, is_v2 in hierarchies().items():
         root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        for left in Path(path).glob("coracle-test-*"):  # of a session that was killed
+            if not Path("/proc", left.name.rsplit("-", 1)[1]).exists():
+                _remove_tree(left, tries=1)
         try:
             os.mkdir(_name, dir_fd=root)
         except OSError:
@@ -189,8 +192,8 @@ def _leave_cgroup():
         _remove_tree(Path(here, _name))
 
 
-def _remove_tree(group):
-    for _ in range(50):
+def _remove_tree(group, tries=50):
+    for _ in range(tries):
         for folder in sorted((p for p in group.rglob("*") if p.is_dir()), reverse=True):
             try:
                 folder.rmdir()

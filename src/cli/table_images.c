@@ -128,7 +128,7 @@ const struct command commands_images[] = {
 	 "images inspect busybox", command_images_inspect, .flags = {images_inspect_flags}, .aliases = "i",
 	 .operand = "images"},
 	{"images list", "[flags] [<filter>, ...]", "List images",
-	 "images ls name~=busybox", command_images_list, .flags = {images_list_flags}, .aliases = "ls",
+	 "images ls name==docker.io/library/busybox:latest", command_images_list, .flags = {images_list_flags}, .aliases = "ls",
 	 .operand = "images"},
 	{"images mount", "[flags] <ref> <target>", "Mount an image on a folder",
 	 "images mount busybox /mnt", command_images_mount,

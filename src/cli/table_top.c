@@ -6,7 +6,7 @@ static const struct flag program_flags[] = {
 	{"debug", NULL, BOOL, "show each step with its time"},
 	{"address", "a", TEXT("PATH"), "accepted and ignored: there is no daemon", .bits = FLAG_IDLE,
 	 .initial = "/run/containerd/containerd.sock", .env = "CONTAINERD_ADDRESS"},
-	{"timeout", NULL, DURATION("TIME"), "give up after this time, e.g. 30s"},
+	{"timeout", NULL, DURATION("TIME"), "give up after this time, e.g. 30s; not for run"},
 	{"connect-timeout", NULL, DURATION("TIME"),
 	 "accepted and ignored: there is no daemon", .bits = FLAG_IDLE},
 	{"namespace", "n", TEXT("NAME"),

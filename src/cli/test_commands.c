@@ -3,6 +3,7 @@
 #include "cli/gotext.h"
 #include "cli/invocation.h"
 #include "json/json.h"
+#include "oci/filter.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -109,6 +110,13 @@ static void examples_are_understood(void **state)
 		if (*c->path)
 			assert_string_equal(in.command->path, c->path);
 		assert_int_equal(in.intention, RUN_COMMAND);
+		if (strstr(c->example, "..."))
+			fail_msg("%s: nobody can type that", c->example);
+		if (c->arguments && strstr(c->arguments, "<filter>")) {
+			auto_oci_filters struct oci_filters *filters = NULL;
+			assert_null(oci_filters_parse((const char *const *)in.args, in.n_args,
+			                              &filters));
+		}
 		invocation_done(&in);
 	}
 }

@@ -32,6 +32,35 @@ const char *command_name(const struct command *c)
 	return blank ? blank + 1 : c->path;
 }
 
+// The length of the first word of a synopsis; what brackets hold is one word.
+static size_t synopsis_word(const char *s)
+{
+	size_t depth = 0, size = 0;
+	for (; s[size] && (depth > 0 || s[size] != ' '); size++) {
+		depth += s[size] == '[' || s[size] == '<';
+		depth -= s[size] == ']' || s[size] == '>';
+	}
+	return size;
+}
+
+struct argument_count command_count(const struct command *c)
+{
+	struct argument_count count = {0, 0};
+	const char *s = c->arguments ? c->arguments : "";
+	for (size_t size; *s; s += size + (s[size] == ' ')) {
+		size = synopsis_word(s);
+		auto_free char *word = alloc_bytes(s, size);
+		if (strcmp(word, "[flags]") == 0)
+			continue;
+		if (strstr(word, "...") || count.max == SIZE_MAX)
+			count.max = SIZE_MAX;
+		else
+			count.max++;
+		count.min += *word != '[' && *word != '.';
+	}
+	return count;
+}
+
 // `c` stands directly below `parent`.
 static bool is_child(const struct command *parent, const struct command *c)
 {

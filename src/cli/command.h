@@ -47,6 +47,7 @@ enum command_bits {
 	COMMAND_HIDDEN = 1 << 2,    // for the build, not in help
 	COMMAND_COUNT = 1 << 3,     // a wrong number of arguments prints the help, as ctr does
 	COMMAND_NO_DAEMON = 1 << 4, // NOT_YET, and never: it debugs containerd itself
+	COMMAND_NO_MORE = 1 << 5,   // too many arguments are an error as ctr too
 };
 
 #define COMMAND_FLAG_GROUPS 6
@@ -54,17 +55,16 @@ enum command_bits {
 // Arrays of commands end with a row without a path. Every parent stands before its children.
 struct command {
 	const char *path;      // the words below the program: "images list"; "" is the program
-	const char *arguments; // as ctr writes them, flags first
+	const char *arguments; // as ctr writes them, flags first; their number is read from it
 	const char *line;      // what it does, one line
 	const char *example;   // one command line, without the program's name
 	fallible (*run)(struct invocation *in); // NULL for a group
 	const struct flag *flags[COMMAND_FLAG_GROUPS];
-	unsigned bits;           // of enum command_bits
-	unsigned short min, max; // number of arguments, looked at for COMMAND_COUNT
-	const char *aliases;     // of the last word, blank between; NULL if there are none
-	const char *more;        // what else the manual says, or NULL
-	const char *operand;     // completions offer names of these: images, containers, snapshots,
-	                         // namespaces, files
+	unsigned bits;       // of enum command_bits
+	const char *aliases; // of the last word, blank between; NULL if there are none
+	const char *more;    // what else the manual says, or NULL
+	const char *operand; // completions offer names of these: images, containers, snapshots,
+	                     // namespaces, files
 };
 
 extern const struct command commands_top[], commands_run[], commands_images[],
@@ -79,6 +79,13 @@ const struct command *command_find(const char *path);
 const struct command *command_child(const struct command *parent, const char *word);
 const char *command_name(const struct command *c); // the last word of the path
 bool command_is_group(const struct command *c);    // has children
+
+// How many arguments `c` takes, as its row writes them: <x> or X one, [x] none or one, and any
+// number where dots stand.
+struct argument_count {
+	size_t min, max;
+};
+struct argument_count command_count(const struct command *c);
 
 // The flag of `c` that is spelt `name`; `docker` also allows what is docker's.
 const struct flag *command_flag(const struct command *c, const char *name, bool docker);

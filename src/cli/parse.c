@@ -246,12 +246,23 @@ static bool is_help(const char *word)
 	return strcmp(word, "help") == 0 || strcmp(word, "h") == 0;
 }
 
-// As ctr does: these commands print their help when the number of arguments is wrong.
-static void check_count(struct invocation *in)
+// ctr drops what is too much without a word, or prints the help (COMMAND_COUNT). As coracle it is
+// an error, and under both names where an archive would be dropped. What is missing is said by
+// the command, which knows what it is.
+static fallible check_count(struct invocation *in)
 {
 	const struct command *c = in->command;
-	if ((c->bits & COMMAND_COUNT) && in->ctr && (in->n_args < c->min || in->n_args > c->max))
-		in->intention = SHOW_HELP;
+	struct argument_count count = command_count(c);
+	if ((c->bits & COMMAND_COUNT) && in->ctr) {
+		if (in->n_args < count.min || in->n_args > count.max)
+			in->intention = SHOW_HELP;
+		return NULL;
+	}
+	if (in->n_args <= count.max || (in->ctr && !(c->bits & COMMAND_NO_MORE)))
+		return NULL;
+	return error_hint(error_new(ERROR_USAGE, "%s: unexpected argument \"%s\"", c->path,
+	                            in->args[count.max]),
+	                  "%s %s --help shows the arguments", in->program, c->path);
 }
 
 static fallible check_required(const struct invocation *in)
@@ -287,7 +298,8 @@ fallible invocation_parse(struct invocation *in, int argc, char **argv)
 	}
 	in->args = w.words + w.next;
 	in->n_args = w.n > w.next ? w.n - w.next : 0;
-	check_count(in);
+	if (in->intention == RUN_COMMAND)
+		TRY(check_count(in));
 	return in->intention == RUN_COMMAND ? check_required(in) : NULL;
 }
 

@@ -28,7 +28,7 @@ static const char *const *arguments(const struct invocation *in)
 static fallible count_needed(const struct invocation *in)
 {
 	const struct command *c = in->command;
-	if (in->n_args >= c->min && in->n_args <= c->max)
+	if (in->n_args >= command_count(c).min)
 		return NULL;
 	return error_hint(error_new(ERROR_USAGE, "%s takes %s", c->path, c->arguments),
 	                  "%s %s --help shows the arguments", in->program, c->path);

@@ -42,7 +42,7 @@ const struct command commands_top[] = {
 const struct command commands_house[] = {
 	{"namespaces", NULL, "Namespaces: images and containers that do not see each other",
 	 .aliases = "namespace ns"},
-	{"namespaces create", "<name> [<key>=<value>]", "Make a namespace",
+	{"namespaces create", "<name> [<key>=<value> ...]", "Make a namespace",
 	 "namespaces create blue owner=me", command_namespaces_create, .aliases = "c"},
 	{"namespaces list", "[flags]", "List namespaces",
 	 "namespaces ls", command_namespaces_list, .flags = {namespaces_list_flags}, .aliases = "ls"},

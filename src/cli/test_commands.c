@@ -102,6 +102,10 @@ static void examples_are_understood(void **state)
 			s += strcspn(s, " ");
 			if (*s)
 				*s++ = 0;
+			if (strpbrk(words[n - 1], "|>")) { // the shell's
+				n--;
+				break;
+			}
 		}
 		struct invocation in = {.program = "coracle"};
 		auto_error struct error *e = invocation_parse(&in, n, words);
@@ -118,6 +122,33 @@ static void examples_are_understood(void **state)
 			                              &filters));
 		}
 		invocation_done(&in);
+	}
+}
+
+static void counts(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *path;
+		size_t min, max;
+	} cases[] = {
+		{"version", 0, 0},
+		{"gc", 0, 0},
+		{"images import", 1, 1},
+		{"images list", 0, SIZE_MAX},
+		{"images delete", 1, SIZE_MAX},
+		{"images tag", 2, SIZE_MAX},
+		{"images push", 1, 2},
+		{"images export", 2, SIZE_MAX},
+		{"run", 2, SIZE_MAX},
+		{"snapshots prepare", 1, 2},
+		{"snapshots label", 1, SIZE_MAX},
+		{"leases delete", 1, SIZE_MAX},
+	};
+	for (size_t i = 0; i < N(cases); i++) {
+		struct argument_count count = command_count(command_find(cases[i].path));
+		if (count.min != cases[i].min || count.max != cases[i].max)
+			fail_msg("%s: %zu to %zu", cases[i].path, count.min, count.max);
 	}
 }
 
@@ -260,6 +291,7 @@ int main(void)
 		cmocka_unit_test(rows_are_whole),
 		cmocka_unit_test(flags_are_whole),
 		cmocka_unit_test(examples_are_understood),
+		cmocka_unit_test(counts),
 		cmocka_unit_test(table_is_ctrs_tree),
 		cmocka_unit_test(nearest),
 	};

@@ -216,6 +216,8 @@ static void warn_of_missing(const struct invocation *in, const char *name, struc
 
 fallible command_images_delete(struct invocation *in)
 {
+	if (!in->ctr) // which does nothing then, and exits 0
+		TRY(argument_needed(in, 0, "an image to delete must be named"));
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));
 	struct error *first = NULL;

@@ -78,6 +78,8 @@ fallible command_namespaces_label(struct invocation *in)
 
 fallible command_namespaces_remove(struct invocation *in)
 {
+	if (!in->ctr) // which does nothing then, and exits 0
+		TRY(argument_needed(in, 0, "a namespace to remove must be named"));
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));
 	struct error *first = NULL;

@@ -33,17 +33,27 @@ void report_failure(const struct invocation *in, const struct error *e)
 	fwrite(text.bytes, 1, text.size, stderr);
 }
 
-void report_one_of(const struct invocation *in, struct error **first, struct error *e,
+void report_one_of(const struct invocation *in, struct error **pending, struct error *e,
                    const char *message)
 {
 	if (in->ctr)
 		output_log(in, "error", message, e->message);
-	else if (*first)
-		output_log(in, "error", e->message, NULL);
-	if (*first)
+	if (!*pending) {
+		*pending = e;
+		return;
+	}
+	if (in->ctr) {
 		error_drop(&e); // it was told; the first one decides
-	else
-		*first = e;
+		return;
+	}
+	if (text_equal((*pending)->hint, e->hint)) { // said once, at the end
+		free((*pending)->hint);
+		(*pending)->hint = NULL;
+	}
+	report_failure(in, *pending);
+	e = error_recode(e, (*pending)->code);
+	error_free(*pending);
+	*pending = e;
 }
 
 struct error *report_as_ctr(const struct invocation *in, struct error *e, const char *prefix)

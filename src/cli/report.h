@@ -12,10 +12,11 @@ void report_failure(const struct invocation *in, const struct error *e);
 // not executable, 127 it is not there, 2 the command line is wrong.
 int report_status(const struct invocation *in, const struct error *e);
 
-// For commands over several objects, of which some fail: takes over `e`. The first error becomes
-// *first, the command's own; the others are lines besides it. As ctr each is a line of its logger,
-// under `message`.
-void report_one_of(const struct invocation *in, struct error **first, struct error *e,
+// For commands over several objects, of which some fail: takes over `e`. *pending, NULL at first,
+// becomes the command's own error; the others are lines before it, in the same form and the order
+// of the objects; the exit status is the first one's. As ctr each is a line of its logger, under
+// `message`, and the command's own is the first.
+void report_one_of(const struct invocation *in, struct error **pending, struct error *e,
                    const char *message);
 
 // Words that ctr puts before an error, and we don't. Takes and returns `e`.

@@ -141,6 +141,8 @@ fallible command_snapshots_commit(struct invocation *in)
 
 fallible command_snapshots_delete(struct invocation *in)
 {
+	if (!in->ctr) // which does nothing then, and exits 0
+		TRY(argument_needed(in, 0, "a snapshot to remove must be named"));
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));
 	for (size_t i = 0; i < in->n_args; i++) { // ctr stops at the first that fails, too

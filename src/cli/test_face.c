@@ -110,9 +110,12 @@ static void image_lines(void **state)
 	         "coracle: format must be table or json\n"},
 		{"ctr i rm nosuch bb", 0, "bb\n", NULL},
 		{"coracle images rm nosuch bb nosuch2", 125, "bb\n",
-	         "coracle: error: image \"nosuch2\": not found\n"
 	         "coracle: image \"nosuch\": not found\n"
+	         "coracle: image \"nosuch2\": not found\n"
 	         "hint: coracle images ls shows what is there\n"},
+		{"coracle images rm", 2, "",
+	         "coracle: an image to delete must be named\n"
+	         "hint: coracle images delete --help shows the arguments\n"},
 		{"ctr i rm", 0, "", ""},
 		{"ctr i tag bb x:1 y:1", 0, "x:1\ny:1\n", ""},
 		{"ctr i tag --local bb x:1", 1, "", "ctr: image \"x:1\": already exists\n"},
@@ -242,6 +245,9 @@ static void snapshot_lines(void **state)
 		{"coracle snapshots rm c1", 125, "",
 	         "coracle: cannot remove snapshot with child: failed precondition\n"},
 		{"ctr snapshots rm", 0, "", ""},
+		{"coracle snapshots rm", 2, "",
+	         "coracle: a snapshot to remove must be named\n"
+	         "hint: coracle snapshots delete --help shows the arguments\n"},
 		{"ctr snapshots usage s1 s2", 0,
 	         "KEY SIZE    INODES \ns1  8.0 KiB 2      \ns2  8.0 KiB 2      \n", ""},
 		{"ctr snapshots usage -b s1", 0, "KEY SIZE INODES \ns1  8192 2      \n", ""},
@@ -308,8 +314,8 @@ static void container_lines(void **state)
 	         "hint: ctr containers delete --help shows the arguments\n"},
 		{"ctr c rm demo", 0, "", ""},
 		{"coracle containers rm a demo b", 125, "",
-	         "coracle: error: container \"b\" in namespace \"default\": not found\n"
-	         "coracle: container \"a\" in namespace \"default\": not found\n"},
+	         "coracle: container \"a\" in namespace \"default\": not found\n"
+	         "coracle: container \"b\" in namespace \"default\": not found\n"},
 		{"coracle rm -f demo", 0, "", ""},
 		{"coracle kill -s 9 demo", 0, "kill demo 9\n", ""},
 		{"ctr c label demo c=1", 0, "c=1,d=\n", ""},
@@ -382,6 +388,7 @@ static void house_lines(void **state)
 		{"ctr ns create", 1, "", NULL},
 		{"ctr ns label foo a=", 0, "", ""},
 		{"ctr ns rm a gone", 0, "a\ngone\n", ""},
+		{"coracle namespaces rm", 2, "", NULL},
 		{"coracle namespaces rm gone", 125, "",
 	         "coracle: unable to delete gone: namespace \"gone\": not found\n"},
 		{"coracle namespaces rm full a", 125, "a\n",

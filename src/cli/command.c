@@ -160,6 +160,19 @@ const char *command_nearest_flag(const struct command *c, const char *typed, boo
 	return nearest;
 }
 
+// What ends or takes away: a guess must not lead there.
+static bool is_destroying(const struct command *c)
+{
+	return words_have("delete remove rm gc kill stop prune", command_name(c));
+}
+
+// A destroying command is meant only by one wrong letter in its own word, which is not the first.
+static bool may_be_meant(const struct command *c, const char *typed, unsigned distance)
+{
+	return !is_destroying(c) ||
+	       (distance == 1 && *typed == *command_name(c) && strlen(typed) > 2);
+}
+
 const char *command_nearest_child(const struct command *c, const char *typed)
 {
 	const char *nearest = NULL;
@@ -167,7 +180,8 @@ const char *command_nearest_child(const struct command *c, const char *typed)
 	const struct command *child;
 	for (size_t i = 0; (child = command_at(i)); i++) {
 		unsigned d = text_distance(command_name(child), typed);
-		if (is_child(c, child) && d < best && !(child->bits & COMMAND_HIDDEN)) {
+		if (is_child(c, child) && d < best && !(child->bits & COMMAND_HIDDEN) &&
+		    may_be_meant(child, typed, d)) {
 			best = d;
 			nearest = command_name(child);
 		}

@@ -3,6 +3,7 @@
 // `--f=v` and `--f v`, a bool only `--f` or `--f=v`; `--` ends flags and is dropped.
 // As `coracle` moreover: docker's spellings, short flags together (-it), and flags of the program
 // or group behind the command's name.
+#include "cli/docker.h"
 #include "cli/gotext.h"
 #include "cli/invocation.h"
 
@@ -31,6 +32,9 @@ static struct error *unknown_flag(const struct invocation *in, const char *word,
 		if (command_flag(in->lineage[level], name, false))
 			return error_hint(e, "--%s belongs before %s", name,
 			                  command_name(in->lineage[level + 1]));
+	auto_str struct str hint = STR_LIMIT(256);
+	if (docker_flag_hint(in, name, &hint))
+		return error_hint(e, "%s", hint.bytes);
 	const char *nearest = command_nearest_flag(in->command, name, !in->ctr);
 	if (nearest)
 		return error_hint(e, "did you mean --%s?", nearest);
@@ -215,6 +219,9 @@ static fallible unknown_topic(struct invocation *in, const char *word)
 		in->ctr ? error_new(ERROR_USAGE, "No help topic for '%s'", word)
 			: error_new(ERROR_USAGE, "unknown command \"%s%s%s\"", in->command->path,
 	                            *in->command->path ? " " : "", word);
+	auto_str struct str hint = STR_LIMIT(256);
+	if (docker_command_hint(in, word, &hint))
+		return error_hint(e, "%s", hint.bytes);
 	const char *nearest = command_nearest_child(in->command, word);
 	if (nearest)
 		return error_hint(e, "did you mean %s %s%s%s?", in->program, in->command->path,

@@ -18,6 +18,31 @@ int report_status(const struct invocation *in, const struct error *e)
 	return statuses[e->code];
 }
 
+// "coracle images ls" in a hint, below the program: as ctr it is typed with ctr's name.
+static bool names_command(const char *words)
+{
+	auto_free char *word = alloc_bytes(words, strcspn(words, " "));
+	const struct command *c = command_child(command_find(""), word);
+	return c && !(c->bits & COMMAND_HIDDEN);
+}
+
+static void add_hint(struct str *out, const struct invocation *in, const char *hint)
+{
+	static const char name[] = "coracle ";
+	auto_str struct str text = STR_LIMIT(OUTPUT_LIMIT);
+	for (const char *s = hint; *s;) {
+		bool is_name = (s == hint || s[-1] == ' ') && text_starts(s, name) &&
+		               names_command(s + sizeof(name) - 1);
+		if (is_name) {
+			str_printf(&text, "%s ", in->program);
+			s += sizeof(name) - 1;
+		} else {
+			str_add_char(&text, *s++);
+		}
+	}
+	output_clean(out, text.size > 0 ? text.bytes : "");
+}
+
 void report_failure(const struct invocation *in, const struct error *e)
 {
 	auto_str struct str text = STR_LIMIT(OUTPUT_LIMIT);
@@ -27,7 +52,7 @@ void report_failure(const struct invocation *in, const struct error *e)
 	str_add_char(&text, '\n');
 	if (e->hint) {
 		str_add(&text, "hint: ");
-		output_clean(&text, e->hint);
+		add_hint(&text, in, e->hint);
 		str_add_char(&text, '\n');
 	}
 	fwrite(text.bytes, 1, text.size, stderr);

@@ -179,7 +179,7 @@ static void inspect_lines(void **state)
 	                 "    └── " OCI "layer.v1.tar+gzip @" LAYER " (1031478 bytes) (missing)\n",
 	         ""},
 		{"ctr i inspect nosuch", 1, "",
-	         "ctr: image \"nosuch\": not found\nhint: coracle images ls shows what is there\n"},
+	         "ctr: image \"nosuch\": not found\nhint: ctr images ls shows what is there\n"},
 	};
 	compare(cases, N(cases));
 }
@@ -366,7 +366,7 @@ static void run_lines(void **state)
 	         "ctr: open /nosuch: No such file or directory\n"},
 		{"ctr run --seccomp-profile / busybox web", 1, "", "ctr: read /: Is a directory\n"},
 		{"ctr run nosuch web", 1, "",
-	         "ctr: image \"nosuch\": not found\nhint: coracle images ls shows what is there\n"},
+	         "ctr: image \"nosuch\": not found\nhint: ctr images ls shows what is there\n"},
 		{"ctr run busybox web nosuch", 1, "",
 	         "ctr: exec: \"nosuch\": executable file not found in $PATH\n"},
 		{"coracle run busybox web nosuch", 127, "",

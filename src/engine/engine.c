@@ -3,6 +3,7 @@
 #include "engine/private.h"
 #include "sys/process.h"
 #include <sys/utsname.h>
+#include <unistd.h>
 
 static char *copy(const char *s)
 {
@@ -47,10 +48,22 @@ void engine_close(struct engine *e)
 fallible engine_store(struct engine *e, struct store **ret)
 {
 	struct store_options o = {.root = e->root, .state = e->state};
-	if (!e->store)
-		TRY(store_open(&o, &e->store));
+	struct error *error = e->store ? NULL : store_open(&o, &e->store);
+	if (error && geteuid() != 0)
+		return error_hint(error, "coracle needs root: sudo coracle ...");
+	if (error_is(error, ERROR_INVALID))
+		return error_hint(error, "--root and --state go together: each store has a state "
+		                         "folder of its own; if the store was deleted, remove the "
+		                         "state folder too");
+	TRY(error);
 	*ret = e->store;
 	return NULL;
+}
+
+fallible engine_begin_session(struct store *store, struct store_session **ret)
+{
+	TRY(store_collect_dead_sessions(store));
+	return store_begin_session(store, ret);
 }
 
 void engine_warn(const struct engine *e, const char *format, ...)

@@ -139,7 +139,7 @@ fallible engine_import(struct engine *engine, const struct engine_import *reques
 	               .all_platforms = request->all_platforms,
 	               .no_unpack = request->no_unpack},
 	};
-	TRY(store_begin_session(store, &im.in.session));
+	TRY(engine_begin_session(store, &im.in.session));
 	struct error *e = import_into(&im);
 	e = error_join(e, store_end_session(im.in.session));
 	if (e)

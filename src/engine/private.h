@@ -19,6 +19,8 @@ struct engine {
 };
 
 fallible engine_store(struct engine *e, struct store **ret); // borrowed
+// A session, after what interrupted commands left has been collected.
+fallible engine_begin_session(struct store *store, struct store_session **ret);
 void engine_warn(const struct engine *e, const char *format, ...) PRINTF(2, 3);
 void engine_debug(const struct engine *e, const char *format, ...) PRINTF(2, 3);
 void engine_progress(const struct engine *e, const struct engine_progress *progress);

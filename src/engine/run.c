@@ -11,6 +11,7 @@
 #include "sys/publish.h"
 #include "json/json.h"
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -179,8 +180,12 @@ static fallible attach_network(struct run *run)
 	TRY(network_resolv_conf(&paths, run->attached, &run->resolv_conf, &warning));
 	if (warning)
 		engine_warn(e, "%s", warning);
-	run->hosts = network_hosts(run->attached,
-	                           run->spec->hostname ? run->spec->hostname : run->request->id);
+	// Without --hostname a container shows the host's name; it can be found by its ID, too.
+	char host[HOST_NAME_MAX + 1] = "";
+	ignore(gethostname(host, sizeof(host) - 1)); // too long: the ID alone then
+	const char *name = run->spec->hostname ? run->spec->hostname : host;
+	run->hosts =
+		network_hosts(run->attached, *name ? name : run->request->id, run->request->id);
 	return NULL;
 }
 
@@ -369,13 +374,26 @@ static fallible check_interrupted(int signalfd)
 
 // --- The whole
 
+// The two commonest slips behind "not found".
+static fallible explain_start(const struct run *run, struct error *e)
+{
+	if (!error_is(e, ERROR_NO_PROGRAM) || run->request->config)
+		return e;
+	const struct oci_spec *spec = run_linux_spec(run);
+	if (!oci_spec_env(spec, "PATH") && !strchr(spec->process.args.items[0], '/'))
+		return error_hint(e, "the image sets no PATH: give the program's whole path, or "
+		                     "--env PATH=/bin:/usr/bin");
+	return error_hint(e, "the word behind the image is the container's ID, then comes the "
+	                     "program: coracle run IMAGE ID PROGRAM");
+}
+
 static fallible make_everything(struct run *run)
 {
 	TRY(make_root(run));
 	TRY(check_interrupted(run->signalfd));
 	TRY(attach_network(run));
 	TRY(check_interrupted(run->signalfd));
-	return start_process(run);
+	return explain_start(run, start_process(run));
 }
 
 // Back to nothing, after a failure at any step behind the claim.
@@ -438,6 +456,16 @@ static fallible wait_and_clean(struct run *run, int *ret_exit_code)
 	struct engine *e = run->engine;
 	int code = 137; // what a killed init would have given
 	struct error *lost = runtime_wait(run->process, run->signalfd, &code);
+	if (error_is(lost, ERROR_BUSY)) {
+		error_drop(&lost); // whoever insists may go; the monitor cleans
+		engine_warn(
+			e,
+			"container %s takes no notice and goes on: coracle kill -s KILL %s ends it",
+			run->request->id, run->request->id);
+		runtime_detach(take(&run->process));
+		*ret_exit_code = 128 + SIGINT;
+		return NULL;
+	}
 	if (lost) {
 		engine_warn(e, "container %s: its monitor was killed, and the container with it",
 		            run->request->id);

@@ -268,7 +268,7 @@ static fallible unpack_stored(struct engine *e, const char *snapshotter,
                               const struct store_manifest *m)
 {
 	struct store_session *session;
-	TRY(store_begin_session(e->store, &session));
+	TRY(engine_begin_session(e->store, &session));
 	struct unpacking *u = NULL;
 	struct error *error = unpacking_begin(e, session, snapshotter, &u);
 	if (!error)

@@ -201,15 +201,22 @@ fallible network_resolv_conf(const struct network_paths *paths, const struct net
 	return NULL;
 }
 
-char *network_hosts(const struct network_result *result, const char *hostname)
+static bool is_host_name(const char *name)
+{
+	return name && *name && !strpbrk(name, " \t\r\n#");
+}
+
+char *network_hosts(const struct network_result *result, const char *hostname, const char *alias)
 {
 	auto_str struct str out = STR_LIMIT(RESOLV_CONF_MAX);
 	str_add(&out, "127.0.0.1\tlocalhost\n"
 	              "::1\tlocalhost ip6-localhost ip6-loopback\n");
-	bool plain = hostname && *hostname && !strpbrk(hostname, " \t\r\n#");
-	for (size_t i = 0; plain && result && i < result->n_ips; i++) {
+	bool is_named = is_host_name(hostname);
+	bool has_alias = is_named && is_host_name(alias) && strcmp(alias, hostname) != 0;
+	for (size_t i = 0; is_named && result && i < result->n_ips; i++) {
 		auto_free char *text = network_address_print(&result->ips[i].address);
-		str_printf(&out, "%s\t%s\n", text, hostname);
+		str_printf(&out, "%s\t%s%s%s\n", text, hostname, has_alias ? " " : "",
+		           has_alias ? alias : "");
 	}
 	return str_take(&out);
 }

@@ -162,8 +162,9 @@ fallible network_gc(const struct network_paths *paths, const char *store_id,
 // NULL. *ret is the caller's; *ret_warning is NULL or the caller's.
 fallible network_resolv_conf(const struct network_paths *paths, const struct network_result *result,
                              char **ret, char **ret_warning);
-// Text for /etc/hosts: localhost and each of the container's addresses with `hostname`.
-char *network_hosts(const struct network_result *result, const char *hostname);
+// Text for /etc/hosts: localhost and each of the container's addresses with `hostname` and, unless
+// it is NULL or the same, `alias`.
+char *network_hosts(const struct network_result *result, const char *hostname, const char *alias);
 
 // --- Namespaces, pinned at NETNS_DIR/cni-<guid>
 

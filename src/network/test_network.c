@@ -415,10 +415,12 @@ static void test_hosts(void **state)
 	auto_json struct json *in = parse("{\"ips\":[{\"address\":\"10.0.0.2/24\"}]}");
 	auto_result struct network_result *r = NULL;
 	assert_error(result_parse(in, "1.0.0", &r), NULL);
-	auto_free char *text = network_hosts(r, "web"), *bad = network_hosts(r, "a\nb");
+	auto_free char *text = network_hosts(r, "web", NULL), *bad = network_hosts(r, "a\nb", NULL),
+		       *both = network_hosts(r, "vm", "web");
 	assert_string_equal(text, "127.0.0.1\tlocalhost\n"
 	                          "::1\tlocalhost ip6-localhost ip6-loopback\n10.0.0.2\tweb\n");
 	assert_null(strstr(bad, "10.0.0.2"));
+	assert_non_null(strstr(both, "10.0.0.2\tvm web\n"));
 }
 
 int main(void)

@@ -141,7 +141,8 @@ fallible runtime_exec(const struct runtime_request *request, struct runtime_task
 // that can be read from `signalfd` (-1: none) to init. Exit code, 128+n for a signal n. The answer
 // may be given right away: what is left has no name that a new container needs after
 // runtime_remove_state().
-// Errors: NOT_FOUND (the monitor was killed; init is dead or dying: see runtime_reap()).
+// Errors: NOT_FOUND (the monitor was killed; init is dead or dying: see runtime_reap()); BUSY (the
+// third SIGINT came and init still runs: a program that is pid 1 gets none that it doesn't catch).
 fallible runtime_wait(struct runtime_task *task, int signalfd, int *ret_exit_code);
 // Asks to be told of the end: then *ret_fd (borrowed) becomes readable, and runtime_wait() doesn't
 // wait. For those who poll other things too.

@@ -213,7 +213,8 @@ static fallible copy_entry(struct copying *c, const char *name)
 	struct stat st;
 	if (fstatat(c->from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		FAIL_ERRNO("stat");
-	if (st.st_dev != c->dev)
+	// Not of files: where an overlay lies over several file systems they show the one below.
+	if (S_ISDIR(st.st_mode) && st.st_dev != c->dev)
 		return error_new(ERROR_BUSY, "is a mount point");
 	if (S_ISDIR(st.st_mode)) {
 		if (mkdirat(c->to, name, 0700) < 0)

@@ -239,6 +239,9 @@ struct store_session;
 fallible store_begin_session(struct store *s, struct store_session **ret);
 // An empty folder (0700) for blobs; borrowed.
 int store_session_blobs(const struct store_session *x);
+// Collects everything, if a session is there whose process died: for whoever begins one. Else it
+// costs nothing.
+fallible store_collect_dead_sessions(struct store *s);
 // Makes the session's next snapshot folder, empty, 0700: *ret_layer is its number for
 // store_new_snapshot, *ret_dirfd is the caller's. The driver makes `fs` and `work` in it.
 fallible store_session_layer(struct store_session *x, size_t *ret_layer, int *ret_dirfd);
@@ -247,9 +250,9 @@ fallible store_end_session(struct store_session *x);
 
 enum store_partial_flags { STORE_PARTIAL_WAIT = 1 };
 // Opens the file of a blob that is to be fetched, for reading and writing, with what an interrupted
-// fetch has left in it, under an exclusive lock that belongs to the open file. BUSY if somebody else
-// is fetching it, unless STORE_PARTIAL_WAIT: then it may be in the store when this returns. What is
-// in it is nobody's word: hash it. The next gc takes it when it was not touched for a day.
+// fetch has left in it, under an exclusive lock that belongs to the open file. BUSY if somebody
+// else is fetching it, unless STORE_PARTIAL_WAIT: then it may be in the store when this returns.
+// What is in it is nobody's word: hash it. The next gc takes it when it was not touched for a day.
 fallible store_open_partial(struct store *s, const char *digest, int flags, int *ret_fd);
 // Moves the file, whole and verified, into the session's folder of blobs as `name`; who has its
 // lock may. Then release the lock.
@@ -466,9 +469,10 @@ fallible store_remove_lease(struct store *s, const char *ns, const char *id);
 struct store_garbage {
 	struct arena *arena;
 	struct store_garbage_item {
-		const char *kind; // "blob", "snapshot", "lease", "blob file", "partial blob", "snapshot folder",
-		                  // "session", "writable layer", "state folder", "trash"
-		const char *ns;   // "" where it has none
+		const char *
+			kind; // "blob", "snapshot", "lease", "blob file", "partial blob", "snapshot
+		              // folder", "session", "writable layer", "state folder", "trash"
+		const char *ns; // "" where it has none
 		const char *name;
 		const char *reason;
 		uint64_t size_bytes; // 0: not known

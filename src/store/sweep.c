@@ -112,11 +112,11 @@ static fallible sweep_partials(struct gc *g)
 	return NULL;
 }
 
-static fallible session_is_dead(struct gc *g, const char *name, bool *ret)
+static fallible session_is_dead(const struct store *s, const char *name, bool *ret)
 {
 	auto_free char *path = alloc_printf("content/ingest/%s/lock", name);
 	auto_fd int fd = -1;
-	struct error *e = path_open_beneath(g->store->rootfd, path, O_RDWR, 0, &fd);
+	struct error *e = path_open_beneath(s->rootfd, path, O_RDWR, 0, &fd);
 	bool held = false;
 	if (error_is(e, ERROR_NOT_FOUND)) // it died before it had one, or while it ended
 		error_drop(&e);
@@ -136,7 +136,7 @@ static fallible sweep_sessions(struct gc *g)
 		const char *name = sessions.items[i];
 		bool dead = false;
 		if (is_hex(name, STORE_ID_SIZE - 1))
-			TRY(session_is_dead(g, name, &dead));
+			TRY(session_is_dead(g->store, name, &dead));
 		if (dead)
 			TRY(take_file(g, folder, name, name, "session", "its process died"));
 	}
@@ -153,7 +153,7 @@ static fallible sweep_new_layer(struct gc *g, int snapshots, const char *name)
 	snprintf(session, sizeof(session), "%s", name + size);
 	bool dead = false;
 	if (is_hex(session, STORE_ID_SIZE - 1) && name[size + STORE_ID_SIZE - 1] == '-')
-		TRY(session_is_dead(g, session, &dead));
+		TRY(session_is_dead(g->store, session, &dead));
 	if (dead)
 		TRY(take_file(g, snapshots, name, name, "snapshot folder",
 		              "the process that made it died"));
@@ -319,5 +319,23 @@ fallible gc_sweep_trash(struct gc *g)
 	TRY(store_list_at(g->store->rootfd, "trash", &names_));
 	for (size_t i = 0; i < names_.n; i++)
 		gc_note(g, "trash", "", names_.items[i], "removed before", 0);
+	return NULL;
+}
+
+fallible store_collect_dead_sessions(struct store *s)
+{
+	auto_strings struct strings sessions = {0};
+	TRY(store_list_at(s->rootfd, "content/ingest", &sessions));
+	bool any = false;
+	for (size_t i = 0; i < sessions.n && !any; i++)
+		if (is_hex(sessions.items[i], STORE_ID_SIZE - 1))
+			TRY(session_is_dead(s, sessions.items[i], &any));
+	if (!any)
+		return NULL;
+	// Making its lock and taking it are two steps: the collector looks again, with nobody
+	// between.
+	struct store_garbage *taken = NULL;
+	TRY(store_gc_run(s, 0, &taken));
+	store_garbage_free(taken);
 	return NULL;
 }

@@ -200,6 +200,24 @@ static void takes_files_without_rows(void **arg)
 	assert_fine(store_end_session(living));
 }
 
+static void collects_dead_sessions_when_asked(void **arg)
+{
+	struct fixture *f = *arg;
+	struct store *s = f->store;
+	struct store_session *living;
+	assert_fine(store_begin_session(s, &living));
+	assert_fine(store_collect_dead_sessions(s)); // none: nothing is touched
+	auto_fd int dead = -1;
+	assert_fine(store_folder(s, "content/ingest/0123456789abcdef", &dead));
+	write_file(dead, "lock", "");
+	assert_fine(store_collect_dead_sessions(s));
+	assert_false(is_there(f, "content/ingest/0123456789abcdef"));
+	auto_strings struct strings left = {0};
+	assert_fine(store_list_at(s->rootfd, "content/ingest", &left));
+	assert_int_equal(left.n, 1);
+	assert_fine(store_end_session(living));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +227,7 @@ int main(void)
 		STORE_TEST(keeps_snapshots_of_containers),
 		STORE_TEST(keeps_blobs_of_another_namespace),
 		STORE_TEST(takes_files_without_rows),
+		STORE_TEST(collects_dead_sessions_when_asked),
 	};
 	return cmocka_run_group_tests_name("store: garbage", tests, NULL, NULL);
 }

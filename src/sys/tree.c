@@ -234,7 +234,8 @@ static fallible usage_enter(struct usage *u, int fd, dev_t dev)
 				continue; // went away meanwhile
 			FAIL_ERRNO("stat %s", d->d_name);
 		}
-		if (st.st_dev != dev)
+		// A mount point isn't ours. (Files may show another device: overlays of several.)
+		if (S_ISDIR(st.st_mode) && st.st_dev != dev)
 			continue;
 		if (S_ISDIR(st.st_mode)) {
 			strings_add(&level->todo, d->d_name);

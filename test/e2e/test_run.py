@@ -121,6 +121,19 @@ def test_signals_are_forwarded(busybox):
         assert b"got" in p.stdout.read()
 
 
+def test_the_third_interrupt_lets_the_caller_go(busybox):
+    """A program that is pid 1 gets no SIGINT that it doesn't catch."""
+    with start("coracle", "run", "--rm", busybox, "deaf", "sh", "-c", "echo up; exec sleep 1000") as p:
+        wait_for(p, "up")
+        while p.poll() is None:
+            # Two that are pending at once are one, so there is no saying how many it takes.
+            p.send_signal(signal.SIGINT)
+        assert p.returncode == 130
+        assert "coracle kill -s KILL deaf ends it" in p.stderr.read().decode()
+    assert "deaf" in coracle("ps", "-q").out.split()
+    coracle("kill", "-s", "KILL", "deaf")
+
+
 def test_kill_of_the_command_leaves_the_container(busybox):
     """The monitor of each container: it runs on, is listed, can be killed and removed."""
     with start("coracle", "run", "--rm", busybox, "orphan", "sh", "-c", "echo up; exec sleep 1000") as p:

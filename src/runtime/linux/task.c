@@ -197,7 +197,9 @@ fallible runtime_state(struct runtime_task *task, struct runtime_state *ret)
 	return NULL;
 }
 
-static void forward_signals(struct runtime_task *task, int signalfd)
+enum { PATIENCE = 3 }; // as docker has it
+
+static fallible forward_signals(struct runtime_task *task, int signalfd)
 {
 	struct signalfd_siginfo info;
 	while (read(signalfd, &info, sizeof info) == (ssize_t)sizeof info) {
@@ -205,10 +207,14 @@ static void forward_signals(struct runtime_task *task, int signalfd)
 		                          ? runtime_signal(task, (int)info.ssi_signo)
 		                          : task_tell(task, SHIM_SIGNAL, (int)info.ssi_signo, -1);
 		error_drop(&e); // it has ended meanwhile, which we hear next
+		if (info.ssi_signo == SIGINT && ++task->n_interrupts == PATIENCE)
+			return error_new(ERROR_BUSY, "container %s: interrupted %d times",
+			                 task->name, PATIENCE);
 		struct pollfd more = {signalfd, POLLIN, 0};
 		if (poll(&more, 1, 0) != 1)
-			return;
+			break;
 	}
+	return NULL;
 }
 
 static fallible wait_once(struct runtime_task *task, int signalfd)
@@ -227,7 +233,7 @@ static fallible wait_once(struct runtime_task *task, int signalfd)
 		FAIL_ERRNO("container %s: poll", task->name);
 	}
 	if (p[1].revents)
-		forward_signals(task, signalfd);
+		TRY(forward_signals(task, signalfd));
 	if (p[3].revents & POLLERR)
 		stdio_pump_done(pump);
 	else if (p[2].revents || p[3].revents)

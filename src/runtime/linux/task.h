@@ -27,6 +27,7 @@ struct runtime_task {
 	struct cgroup *group; // NULL: none
 	uint64_t lock; // inode of our monitor.lock: the names beside it are ours; 0: they aren't
 	struct stdio_pump pump;
+	unsigned n_interrupts; // SIGINT that were forwarded
 };
 
 struct runtime_task *task_new(void) __attribute__((returns_nonnull));

@@ -25,6 +25,8 @@ extern const struct flag flags_container[], flags_runtime[], flags_snapshotter[]
 // images.c
 fallible command_images_check(struct invocation *in);
 fallible command_images_import(struct invocation *in);
+fallible command_images_create_windows_base(struct invocation *in);
+fallible command_images_add_windows_layer(struct invocation *in);
 fallible command_images_inspect(struct invocation *in); // command_images_inspect.c
 fallible command_images_list(struct invocation *in);
 fallible command_images_mount(struct invocation *in);

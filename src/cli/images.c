@@ -297,3 +297,46 @@ fallible command_images_unmount(struct invocation *in)
 	output_line(in->args[0]);
 	return NULL;
 }
+
+static void print_saved(const char *name)
+{
+	auto_str struct str line = STR_LIMIT(65536), clean = STR_LIMIT(65536);
+	output_clean(&clean, name);
+	str_printf(&line, "%-40s\tsaved\t\n", clean.bytes);
+	output_str(&line);
+}
+
+fallible command_images_create_windows_base(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "please provide a name for the image"));
+	auto_session struct session s = {0};
+	struct engine_windows_base request = {
+		.name = in->args[0],
+		.os_version = optional(flag_text(in, "os-version")),
+	};
+	const char *fill = optional(flag_text(in, "fill"));
+	if (fill)
+		TRY_AS(units_parse_size(fill, &request.fill_bytes), "--fill");
+	TRY(session_open(in, &s));
+	auto_free char *name = NULL;
+	TRY(engine_create_windows_base(s.engine, &request, &name));
+	print_saved(name);
+	return NULL;
+}
+
+fallible command_images_add_windows_layer(struct invocation *in)
+{
+	TRY(argument_needed(in, 2, "please provide a base, a folder and a name for the image"));
+	auto_session struct session s = {0};
+	const struct engine_windows_layer request = {
+		.base = in->args[0],
+		.folder = in->args[1],
+		.name = in->args[2],
+		.target = optional(flag_text(in, "target")),
+	};
+	TRY(session_open(in, &s));
+	auto_free char *name = NULL;
+	TRY(engine_add_windows_layer(s.engine, &request, &name));
+	print_saved(name);
+	return NULL;
+}

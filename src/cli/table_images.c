@@ -33,6 +33,17 @@ static const struct flag images_import_flags[] = {
 	{NULL},
 };
 
+static const struct flag images_create_windows_base_flags[] = {
+	{"os-version", NULL, TEXT("V"), "the Windows that the image is for: 10.0.20348.1"},
+	{"fill", NULL, TEXT("SIZE"), "add programs and data of that size, as a real base has"},
+	{NULL},
+};
+
+static const struct flag images_add_windows_layer_flags[] = {
+	{"target", NULL, TEXT("PATH"), "where the folder's files go: C:\\ if not given"},
+	{NULL},
+};
+
 static const struct flag images_inspect_flags[] = {
 	{"content", NULL, BOOL, "show labels and documents too"},
 	{NULL},
@@ -118,6 +129,15 @@ const struct command commands_images[] = {
 	 .aliases = "image i"},
 	{"images check", "[flags] [<filter>, ...]", "Check that images are whole and unpacked",
 	 "images check", command_images_check, .flags = {images_check_flags, flags_snapshotter},
+	 .operand = "images"},
+	{"images create-windows-base", "[flags] <ref>",
+	 "Make a base for Windows images, without Microsoft's",
+	 "images create-windows-base nanoserver", command_images_create_windows_base,
+	 .flags = {images_create_windows_base_flags}, .bits = COMMAND_OURS | COMMAND_COUNT},
+	{"images add-windows-layer", "[flags] <base> <folder> <ref>",
+	 "Make a Windows image of a base and a folder of programs",
+	 "images add-windows-layer nanoserver ./tools mine", command_images_add_windows_layer,
+	 .flags = {images_add_windows_layer_flags}, .bits = COMMAND_OURS | COMMAND_COUNT,
 	 .operand = "images"},
 	{"images export", "[flags] <out> <image> ...", "Write images into an archive",
 	 .flags = {images_export_flags}, .bits = COMMAND_NOT_YET},

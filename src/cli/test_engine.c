@@ -516,3 +516,19 @@ fallible engine_clean_up(struct engine *engine, const char *id, uint64_t instanc
 	printf("clean %s %llx\n", id, (unsigned long long)instance);
 	return NULL;
 }
+
+fallible engine_create_windows_base(struct engine *engine,
+                                    const struct engine_windows_base *request, char **ret_name)
+{
+	(void)engine;
+	*ret_name = alloc_string(request->name);
+	return NULL;
+}
+
+fallible engine_add_windows_layer(struct engine *engine, const struct engine_windows_layer *request,
+                                  char **ret_name)
+{
+	(void)engine;
+	*ret_name = alloc_string(request->name);
+	return NULL;
+}

@@ -165,6 +165,22 @@ fallible engine_image_mount(struct engine *engine, const struct engine_mount_ima
 fallible engine_image_unmount(struct engine *engine, const char *target, bool remove,
                               const char *snapshotter);
 
+// Windows images of our own making, in Windows' layer format: imported under `name`. *ret_name, the
+// whole name, is the caller's.
+struct engine_windows_base {
+	const char *name;
+	const char *os_version; // NULL: 10.0.20348.1
+	uint64_t fill_bytes;    // programs and data besides, for benches
+};
+fallible engine_create_windows_base(struct engine *engine, const struct engine_windows_base *request,
+                                    char **ret_name);
+struct engine_windows_layer {
+	const char *base, *folder, *name;
+	const char *target; // where the folder's files go; NULL: C:\ itself
+};
+fallible engine_add_windows_layer(struct engine *engine, const struct engine_windows_layer *request,
+                                  char **ret_name);
+
 // --- Snapshots. `snapshotter` NULL: the engine's.
 
 struct engine_snapshot {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, sandbox, windows
+from harness import cli, sandbox
 from test_network import WALK, uplink  # noqa: F401  (a fixture)
 
 IMAGE = "mcr.microsoft.com/windows/nanoserver:ltsc2022"
@@ -61,12 +61,11 @@ class Store:
 
 
 @pytest.fixture
-def walk(tmp_path):
+def walk():
     """The walk's image in a fresh store. Its base layer is snapshot 1."""
     folder = sandbox.STORE / "walk"  # an overlay's upper layer can't lie everywhere
     store = Store(folder)
-    archive = windows.WindowsImage(windows.base_layer(), name=IMAGE).oci(tmp_path / "nanoserver.tar")
-    store.ctr("images", "import", archive)
+    store.ctr("images", "create-windows-base", IMAGE)
     yield store
     while folder.exists():  # the last command's trash is deleted behind its answer
         subprocess.run(["rm", "-rf", folder], check=False)

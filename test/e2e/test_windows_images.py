@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Windows images beyond the walk: layers of people's own, honest and hostile, and how they run."""
+import os
+import tarfile
+
+import pytest
+
+from harness import windows
+from harness.cli import coracle
+from harness.images import imported, mounted
+from test_windows_walk import needs_wine
+
+NAME = "docker.io/library/windows-test:latest"
+
+
+def archive(tmp_path, *layers, **config):
+    return windows.WindowsImage(*layers, name=NAME, **config).oci(tmp_path / "image.tar")
+
+
+def lines(result):
+    return result.out.replace("\r\n", "\n").splitlines()
+
+
+@needs_wine
+def test_exit_codes_and_streams(tmp_path):
+    with imported(archive(tmp_path, windows.base_layer()), NAME):
+        for wanted in (0, 3, 255):
+            coracle("run", "--rm", NAME, "t", "cmd", "/c", f"exit {wanted}", code=wanted)
+        coracle("run", "--rm", NAME, "t", "cmd", "/c", "exit 256", code=1)
+        done = coracle("run", "--rm", NAME, "t", "cmd", "/c", "echo out& echo err>&2")
+        assert (done.out, done.err) == ("out\r\n", "err\r\n")
+        said = coracle("run", "--rm", NAME, "t", "nosuch.exe", code=127).err
+        assert "nosuch.exe: The system cannot find the file specified." in said
+
+
+@needs_wine
+def test_environment_is_windows_own(tmp_path):
+    image = archive(tmp_path, windows.base_layer(), Env=["A=image", "WINEDEBUG=+all", "LD_PRELOAD=/x", "E="])
+    with imported(image, NAME):
+        env = dict(line.split("=", 1) for line in
+                   lines(coracle("run", "--rm", "--env", "a=flag", NAME, "t", "cmd", "/c", "set")))
+        assert env["A"] == "flag" and env["USERNAME"] == "ContainerUser" and env["COMPUTERNAME"] == "T"
+        assert env["SystemRoot"] == "C:\\Windows"
+        assert not [name for name in env if name.startswith(("WINE", "LD_")) or name == "E"]
+
+
+@needs_wine
+def test_users_and_what_they_may_write(tmp_path):
+    with imported(archive(tmp_path, windows.base_layer()), NAME):
+        out = lines(coracle("run", "--rm", NAME, "t", "cmd", "/c", "whoami & echo x>%TEMP%\\x& type %TEMP%\\x"))
+        assert out == ["T\\ContainerUser", "x"]
+        assert "Access denied" in coracle("run", "--rm", NAME, "t", "cmd", "/c", "echo x> c:\\x", code=None).err
+        out = lines(coracle("run", "--rm", "--user", "ContainerAdministrator", NAME, "t", "cmd", "/c",
+                            "whoami & echo x>c:\\x& type c:\\x"))
+        assert out == ["T\\ContainerAdministrator", "x"]
+        said = coracle("run", "--rm", "--user", "nobody", NAME, "t", "cmd", code=125).err
+        assert 'no user "nobody"' in said
+
+
+@needs_wine
+def test_no_drive_for_linux(tmp_path):
+    with imported(archive(tmp_path, windows.base_layer()), NAME):
+        coracle("run", "--rm", NAME, "t", "cmd", "/c", "type z:\\etc\\passwd", code=1)
+
+
+@needs_wine
+def test_upper_layers_and_the_registry(tmp_path):
+    app = windows.layer(
+        windows.entry("Files"), windows.entry("Files/App"),
+        windows.entry("Files/App/hello.txt", "hello\r\n"), windows.entry("Hives"))
+    change = windows.layer(
+        windows.entry("FILES"), windows.entry("files/APP"), windows.entry("files/app/HELLO.TXT", "changed\r\n"),
+        windows.entry("Files/.wh.License.txt", "", records={}))
+    base = windows.base_layer(windows.entry("Files/License.txt", "x"))
+    with imported(archive(tmp_path, base, app, change), NAME):
+        out = lines(coracle("run", "--rm", NAME, "t", "cmd", "/c", "type c:\\app\\Hello.txt"))
+        assert out == ["changed"]
+        coracle("run", "--rm", NAME, "t", "cmd", "/c", "type c:\\License.txt", code=1)
+
+
+@needs_wine
+def test_no_program_of_the_image_takes_wines_place(tmp_path):
+    base = windows.base_layer(windows.entry("Files/Windows/System32/cmd.exe", b"MZ not a program"),
+                              windows.entry("Files/Windows/System32/ntdll.dll", b"MZ not a library"))
+    with imported(archive(tmp_path, base), NAME):
+        assert lines(coracle("run", "--rm", NAME, "t", "cmd", "/c", "echo wine")) == ["wine"]
+
+
+@needs_wine
+def test_a_folder_becomes_a_layer(tmp_path):
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/read me.txt").write_text("text")
+    coracle("images", "create-windows-base", "win-base")
+    coracle("images", "add-windows-layer", "--target", "C:\\tools", "win-base", tmp_path / "tools", "win-tools")
+    assert coracle("run", "--rm", "win-tools", "t", "cmd", "/c", "type",
+                   "c:\\tools\\read me.txt").out == "text"
+    coracle("images", "rm", "win-tools", "win-base")
+
+
+HOSTILE = {
+    "above": (windows.entry("Files/../../x", "x"), '".." in the path'),
+    "absolute": (windows.entry("/Files/x", "x"), "an empty name in the path"),
+    "drive": (windows.entry("C:/x", "x"), "a colon in the path"),
+    "orphan stream": (windows.entry("Files/x:s", "x"), "a stream that doesn't follow its file"),
+    "device": (windows.entry("Files/dev", kind=tarfile.CHRTYPE), "a device in a layer of Windows"),
+    "attributes": (windows.entry("Files/x", "x", attributes="0x20"), "MSWINDOWS.fileattr"),
+    "clash": (windows.entry("Files/WINDOWS", "x"), "is of another type"),
+    "tombstone": (windows.entry("Files/.wh.x", ""), "base layer cannot have tombstones"),
+    "hive": (windows.entry("Files/Users/Default/NTUSER.DAT", b"regf" + bytes(8188)), "NTUSER.DAT: hive: wrong checksum"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_layers_are_refused(tmp_path, what):
+    bad, message = HOSTILE[what]
+    more = [windows.entry("Files/Users/Default")] if what == "hive" else []
+    said = coracle("images", "import", archive(tmp_path, windows.base_layer(*more, bad)), code=125).err
+    assert message in said
+
+
+def test_links_lead_nowhere_outside(tmp_path):
+    link = windows.entry("Files/passwd", kind=tarfile.SYMTYPE, link="/etc/passwd", attributes=0x400)
+    away = windows.entry("Files/share", kind=tarfile.SYMTYPE, link="\\\\server\\x", attributes=0x400)
+    with imported(archive(tmp_path, windows.base_layer(link, away)), NAME), mounted(NAME, tmp_path / "m") as root:
+        assert os.readlink(root / "Files/passwd") == "etc/passwd"  # of drive C:
+        assert not os.path.lexists(root / "Files/share")

@@ -26,6 +26,7 @@ enum flag_bits {
 	FLAG_HIDDEN = 1 << 3,   // not in help
 	FLAG_REQUIRED = 1 << 4, // ctr refuses the command without it
 	FLAG_DOCKER = 1 << 5,   // docker's, understood as `coracle` only
+	FLAG_SIZE = 1 << 6,     // FLAG_UINT of bytes: as `coracle` 64m too
 };
 
 // Arrays of flags end with a row without a name.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/invocation.h"
 #include "cli/gotext.h"
+#include "cli/units.h"
 #include <assert.h>
 
 // The flag, and the level of the lineage that answers for it.
@@ -64,7 +65,9 @@ int64_t flag_int(const struct invocation *in, const char *name)
 uint64_t flag_uint(const struct invocation *in, const char *name)
 {
 	uint64_t value = 0;
-	go_parse_uint(flag_text(in, name), &value);
+	const char *text = flag_text(in, name);
+	if (go_parse_uint(text, &value) != GO_OK && *text)
+		error_free(units_parse_size(text, &value)); // the parser let FLAG_SIZE through
 	return value;
 }
 
@@ -93,6 +96,20 @@ const char **flag_texts(const struct invocation *in, const char *name, size_t *r
 			values[n++] = in->settings[i].value;
 	*ret_n = n;
 	return values;
+}
+
+void flag_environment(const struct invocation *in, struct strings *ret)
+{
+	size_t n;
+	auto_free const char **values = flag_texts(in, "env", &n);
+	for (size_t i = 0; i < n; i++) {
+		bool is_name = !in->ctr && *values[i] && !strchr(values[i], '=');
+		const char *ours = is_name ? getenv(values[i]) : NULL;
+		if (ours)
+			strings_adopt(ret, alloc_printf("%s=%s", values[i], ours));
+		else
+			strings_add(ret, values[i]);
+	}
 }
 
 const char *argument(const struct invocation *in, size_t i)

@@ -58,6 +58,10 @@ int64_t flag_duration_ns(const struct invocation *in, const char *name);
 // Every value in order; *ret_n may be 0. The caller frees the array, not the texts.
 const char **flag_texts(const struct invocation *in, const char *name, size_t *ret_n);
 
+// The values of --env. As coracle NAME alone is the caller's variable, docker's way; one that the
+// caller hasn't stays NAME alone, and so does everything as ctr.
+void flag_environment(const struct invocation *in, struct strings *ret);
+
 // Argument i, or "" where there are fewer.
 const char *argument(const struct invocation *in, size_t i);
 // Argument i must be there and not empty, else USAGE with that message.

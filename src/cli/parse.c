@@ -6,6 +6,8 @@
 #include "cli/docker.h"
 #include "cli/gotext.h"
 #include "cli/invocation.h"
+#include "cli/units.h"
+#include <assert.h>
 
 void invocation_face(struct invocation *in, const char *argv0, const char *compat)
 {
@@ -38,6 +40,8 @@ static struct error *unknown_flag(const struct invocation *in, const char *word,
 	const char *nearest = command_nearest_flag(in->command, name, !in->ctr);
 	if (nearest)
 		return error_hint(e, "did you mean --%s?", nearest);
+	if (word[1] != '-' && docker_flag_hint(in, (char[2]){*name}, &hint)) // -p8080:80
+		return error_hint(e, "%s", hint.bytes);
 	return help_hint(in, e);
 }
 
@@ -90,7 +94,12 @@ static fallible set_flag(struct invocation *in, const struct flag *flag, size_t 
                          const char *name, const char *value)
 {
 	enum go_result result = check_value(flag->type, value);
-	if (result != GO_OK)
+	if (result != GO_OK && flag->bits & FLAG_SIZE && !in->ctr) {
+		uint64_t dropped;
+		struct error *e = units_parse_size(value, &dropped);
+		if (e)
+			return help_hint(in, error_prefix(e, "--%s", flag->name));
+	} else if (result != GO_OK)
 		return help_hint(in, bad_value(in, flag, name, value, result));
 	if (flag->bits & FLAG_NOT_YET)
 		return error_hint(error_new(ERROR_UNSUPPORTED, "%s --%s: not in coracle yet",
@@ -135,8 +144,18 @@ static fallible flag_with_value(struct invocation *in, struct words *w, const st
 	return set_flag(in, flag, level, name, w->words[w->next++]);
 }
 
-// -it: every letter a bool, but that the last may take a value. Nothing is set, and *ret_is is
-// false, if `letters` are not that.
+// -eA=1: what is glued to the letter of a flag of the command itself is its value, unless all of it
+// was meant as a name.
+static bool is_glued(const struct invocation *in, const char *word, size_t level)
+{
+	auto_str struct str hint = STR_LIMIT(256);
+	auto_free char *name = alloc_bytes(word, strcspn(word, "="));
+	return level + 1 == in->depth && !command_nearest_flag(in->command, name, true) &&
+	       !docker_flag_hint(in, name, &hint);
+}
+
+// -it, -itu1:2: letters of bools, then perhaps one whose value is the rest, or the next word.
+// Nothing is set, and *ret_is is false, if `letters` are not that.
 static fallible combined_flags(struct invocation *in, struct words *w, const char *letters,
                                bool *ret_is)
 {
@@ -144,16 +163,22 @@ static fallible combined_flags(struct invocation *in, struct words *w, const cha
 	size_t n = strlen(letters), level;
 	for (size_t i = 0; i < n; i++) {
 		const struct flag *flag = find_flag(in, (char[2]){letters[i]}, &level);
-		if (!flag || (flag->type != FLAG_BOOL && i + 1 < n))
+		if (!flag ||
+		    (flag->type != FLAG_BOOL && letters[i + 1] && !is_glued(in, letters, level)))
 			return NULL;
+		if (flag->type != FLAG_BOOL)
+			n = i + 1;
 	}
 	*ret_is = true;
 	for (size_t i = 0; i < n; i++) {
 		char name[2] = {letters[i]};
 		const struct flag *flag = find_flag(in, name, &level);
-		if (flag && flag->type == FLAG_BOOL)
+		assert(flag && "found above");
+		if (flag->type == FLAG_BOOL)
 			TRY(set_flag(in, flag, level, name, "true"));
-		else if (flag)
+		else if (letters[i + 1])
+			TRY(set_flag(in, flag, level, name, letters + i + 1));
+		else
 			TRY(flag_with_value(in, w, flag, level, name));
 	}
 	return NULL;
@@ -185,7 +210,7 @@ static fallible parse_flag(struct invocation *in, struct words *w, const char *w
 		return NULL;
 	}
 	bool combined = false;
-	if (!in->ctr && word[1] != '-' && !value && size > 1)
+	if (!in->ctr && word[1] != '-' && size > 1)
 		TRY(combined_flags(in, w, body, &combined));
 	return combined ? NULL : unknown_flag(in, word, name);
 }

@@ -13,17 +13,18 @@
 #define FILE_LIMIT ((size_t)4 << 20) // of --env-file and --seccomp-profile
 
 // The lists of a request point into these; all is freed at once.
-enum list { ENV, LABELS, ANNOTATIONS, MOUNTS, WITH_NS, CAP_ADD, CAP_DROP, DEVICES, VOLUMES, LISTS };
+enum list { LABELS, ANNOTATIONS, MOUNTS, WITH_NS, CAP_ADD, CAP_DROP, DEVICES, VOLUMES, LISTS };
 static const char *const list_flags[LISTS] = {
-	[ENV] = "env",           [LABELS] = "label",    [ANNOTATIONS] = "annotation",
-	[MOUNTS] = "mount",      [WITH_NS] = "with-ns", [CAP_ADD] = "cap-add",
-	[CAP_DROP] = "cap-drop", [DEVICES] = "device",  [VOLUMES] = "volume",
+	[LABELS] = "label",    [ANNOTATIONS] = "annotation", [MOUNTS] = "mount",
+	[WITH_NS] = "with-ns", [CAP_ADD] = "cap-add",        [CAP_DROP] = "cap-drop",
+	[DEVICES] = "device",  [VOLUMES] = "volume",
 };
 
 struct request {
 	struct engine_run run;
 	struct spec_request spec;
 	const char **lists[LISTS];
+	struct strings env;
 	char *env_file, *seccomp_profile;
 };
 
@@ -31,6 +32,7 @@ static void request_done(struct request *r)
 {
 	for (size_t i = 0; i < LISTS; i++)
 		free(r->lists[i]);
+	strings_done(&r->env);
 	free(r->env_file);
 	free(r->seccomp_profile);
 	*r = (struct request){0};
@@ -78,11 +80,10 @@ static fallible read_named(const char *path, char **ret)
 static void fill_lists(const struct invocation *in, struct request *r)
 {
 	struct spec_texts *into[LISTS] = {
-		[ENV] = &r->spec.env,         [LABELS] = &r->spec.labels,
-		[MOUNTS] = &r->spec.mounts,   [ANNOTATIONS] = &r->spec.annotations,
-		[CAP_ADD] = &r->spec.cap_add, [CAP_DROP] = &r->spec.cap_drop,
-		[WITH_NS] = &r->spec.with_ns, [DEVICES] = &r->spec.devices,
-		[VOLUMES] = &r->spec.volumes,
+		[LABELS] = &r->spec.labels,           [MOUNTS] = &r->spec.mounts,
+		[ANNOTATIONS] = &r->spec.annotations, [CAP_ADD] = &r->spec.cap_add,
+		[CAP_DROP] = &r->spec.cap_drop,       [WITH_NS] = &r->spec.with_ns,
+		[DEVICES] = &r->spec.devices,         [VOLUMES] = &r->spec.volumes,
 	};
 	for (size_t i = 0; i < LISTS; i++) {
 		r->lists[i] = flag_texts(in, list_flags[i], &into[i]->n);
@@ -113,6 +114,8 @@ static fallible fill_spec(const struct invocation *in, struct request *r)
 {
 	struct spec_request *spec = &r->spec;
 	fill_lists(in, r);
+	flag_environment(in, &r->env);
+	spec->env = (struct spec_texts){(const char *const *)r->env.items, r->env.n};
 	TRY(fill_limits(in, spec));
 	TRY(read_named(flag_text(in, "env-file"), &r->env_file));
 	TRY(read_named(flag_text(in, "seccomp-profile"), &r->seccomp_profile));
@@ -167,6 +170,11 @@ static fallible fill_arguments(const struct invocation *in, struct request *r)
 		TRY(argument_needed(in, next, "container id must be provided"));
 		name = in->args[next++];
 	}
+	if (!in->ctr && *name == '-')
+		return error_hint(
+			error_new(ERROR_USAGE, "container ID \"%s\" begins with a dash", name),
+			"flags come before the image: what stands behind it is the ID "
+			"and the command");
 	r->run.id = name;
 	r->run.config = optional(config);
 	if (next < in->n_args)

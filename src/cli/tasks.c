@@ -109,8 +109,10 @@ fallible command_tasks_exec(struct invocation *in)
 fallible command_tasks_exec_anonymous(struct invocation *in)
 {
 	struct engine_exec request = {0};
-	auto_free const char **env = flag_texts(in, "env", &request.n_env);
-	request.env = env;
+	auto_strings struct strings env = {0};
+	flag_environment(in, &env);
+	request.env = (const char *const *)env.items;
+	request.n_env = env.n;
 	in->closed[0] |= !flag_bool(in, "interactive");
 	return execute(in, &request);
 }

@@ -356,6 +356,19 @@ static void run_lines(void **state)
 		{"ctr run busybox", 1, "",
 	         "ctr: container id must be provided\nhint: ctr run --help shows the arguments\n"},
 		{"coracle run busybox", 2, "", NULL},
+		{"coracle run busybox --rm x", 2, "",
+	         "coracle: container ID \"--rm\" begins with a dash\n"
+	         "hint: flags come before the image: what stands behind it is the ID and the "
+	         "command\n"},
+		{"ctr run busybox --rm x", 137, " image=busybox id=--rm arg=x as-ctr stdio=0,1,2\n", ""},
+		{"coracle run -eX=1 -w/w -u1:2 busybox web", 137,
+	         " image=busybox id=web env=X=1 cwd=/w user=1:2 stdio=0,1,2\n", ""},
+		{"coracle run -e CORACLE_TEST_GIVEN -e CORACLE_TEST_NONE busybox web", 137,
+	         " image=busybox id=web env=CORACLE_TEST_GIVEN=a=b env=CORACLE_TEST_NONE "
+	         "stdio=0,1,2\n",
+	         ""},
+		{"ctr run --env CORACLE_TEST_GIVEN busybox web", 137,
+	         " image=busybox id=web env=CORACLE_TEST_GIVEN as-ctr stdio=0,1,2\n", ""},
 		{"ctr run --cpus NaN busybox web", 1, "",
 	         "ctr: --cpus NaN: not a number of CPUs\n"},
 		{"ctr run --cpu-shares -1 busybox web", 1, "",
@@ -464,6 +477,8 @@ int main(void)
 	unsetenv("CONTAINERD_NAMESPACE");
 	unsetenv("CONTAINERD_SNAPSHOTTER");
 	unsetenv("CORACLE_COMPAT");
+	unsetenv("CORACLE_TEST_NONE");
+	setenv("CORACLE_TEST_GIVEN", "a=b", 1);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(image_lines),    cmocka_unit_test(inspect_lines),
 		cmocka_unit_test(snapshot_lines), cmocka_unit_test(container_lines),

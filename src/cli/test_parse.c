@@ -102,6 +102,23 @@ static const struct {
 	{"coracle imges ls", "unknown command \"imges\"", "did you mean coracle images?", 2},
 	{"coracle images lst", "unknown command \"images lst\"",
          "did you mean coracle images list?", 2},
+	{"coracle run --memory-limit 64q a b",
+         "--memory-limit: 64q: not a size such as 4096, 512k or 10m", NULL, 2},
+	{"coracle run -m 64mm a b", "--memory-limit: 64mm: not a size such as 4096, 512k or 10m",
+         NULL, 2},
+	{"coracle run --memory -1 a b", "--memory-limit: -1: not a size such as 4096, 512k or 10m",
+         NULL, 2},
+	{"coracle run --memory=m a b", "--memory-limit: m: not a size such as 4096, 512k or 10m",
+         NULL, 2},
+	{"coracle run --memory 99999999999t a b",
+         "--memory-limit: 99999999999t: not a size such as 4096, 512k or 10m", NULL, 2},
+	{"ctr run -m 64 a b", "flag provided but not defined: -m", "did you mean --memory-limit?",
+         1},
+	{"coracle run -net host a b", "unknown flag -net", NULL, 2},
+	{"coracle run -cpu 2 a b", "unknown flag -cpu", "did you mean --cpus?", 2},
+	{"coracle run -nblue a b", "unknown flag -nblue", NULL, 2},
+	{"coracle run -p8080:80 a b", "unknown flag -p8080:80",
+         "-p is not in coracle yet; coracle run --help shows the flags that are there", 2},
 	{"coracle rmi busybox", "unknown command \"rmi\"", "did you mean coracle images rm?", 2},
 	{"ctr rmi busybox", "No help topic for 'rmi'", "did you mean ctr images rm?", 3},
 	{"coracle load x.tar", "unknown command \"load\"", "did you mean coracle images import?", 2},
@@ -267,6 +284,32 @@ static void values(void **state)
 	done(&p);
 }
 
+static void sizes(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *line;
+		uint64_t bytes;
+	} cases[] = {
+		{"coracle run --memory-limit 64m a b", UINT64_C(64) << 20},
+		{"coracle run -m 512K a b", UINT64_C(512) << 10},
+		{"coracle run --memory=1g a b", UINT64_C(1) << 30},
+		{"coracle run --memory 2TiB a b", UINT64_C(2) << 40},
+		{"coracle run --memory 100b a b", 100},
+		{"coracle run --memory 0x10 a b", 16},
+		{"ctr run --memory-limit 4096 a b", 4096},
+		{"ctr run a b", 0},
+	};
+	for (size_t i = 0; i < N(cases); i++) {
+		struct parsed p;
+		parse(&p, cases[i].line);
+		if (p.error)
+			fail_msg("%s: %s", cases[i].line, p.error->message);
+		assert_int_equal(flag_uint(&p.in, "memory-limit"), cases[i].bytes);
+		done(&p);
+	}
+}
+
 // The nearest level answers; variables stand between the command line and the default.
 static void levels_and_variables(void **state)
 {
@@ -337,6 +380,7 @@ int main(void)
 		cmocka_unit_test(understood),
 		cmocka_unit_test(help_and_version),
 		cmocka_unit_test(values),
+		cmocka_unit_test(sizes),
 		cmocka_unit_test(levels_and_variables),
 		cmocka_unit_test(faces),
 		cmocka_unit_test(statuses),

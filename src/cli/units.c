@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/units.h"
+#include <strings.h>
 
 static const char *const binary[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
 static const char *const decimal[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
@@ -55,21 +56,23 @@ void units_age(struct str *out, int64_t age_ns)
 		str_printf(out, "%lld %s", (long long)n, steps[i].many);
 }
 
+// The unit behind a number, as a shift; 64 if it is none.
+static unsigned unit_shift(const char *unit)
+{
+	static const char letters[] = "kmgt";
+	if (!*unit || strcasecmp(unit, "b") == 0)
+		return 0;
+	const char *found = strchr(letters, *unit | 0x20);
+	unit++;
+	if (!found || (*unit && strcasecmp(unit, "b") != 0 && strcasecmp(unit, "ib") != 0))
+		return 64;
+	return 10 * (unsigned)(found - letters + 1);
+}
+
 fallible units_parse_size(const char *text, uint64_t *ret_bytes)
 {
-	static const char units[] = "kmgt";
 	size_t digits = strspn(text, "0123456789");
-	const char *unit = text + digits;
-	unsigned shift = 0;
-	if (*unit) {
-		char letter = *unit >= 'A' && *unit <= 'Z' ? (char)(*unit + 'a' - 'A') : *unit;
-		const char *found = strchr(units, letter);
-		unit++;
-		shift = found ? 10 * (unsigned)(found - units + 1) : 64;
-		if (!text_equal(unit, "") && strcmp(unit, "b") != 0 && strcmp(unit, "B") != 0 &&
-		    strcmp(unit, "ib") != 0 && strcmp(unit, "iB") != 0)
-			shift = 64;
-	}
+	unsigned shift = unit_shift(text + digits);
 	auto_free char *number = alloc_bytes(text, digits);
 	uint64_t value = 0;
 	struct error *e =

@@ -18,6 +18,8 @@
 		"format", NULL, TEXT("table|json"), "how to print", FLAG_OURS, "table" \
 	}
 
+extern const struct flag flags_docker[], containers_create_flags[], containers_info_flags[],
+	tasks_start_flags[];
 extern const struct flag containers_delete_flags[], tasks_kill_flags[], images_pull_flags[];
 extern const struct flag flags_container[], flags_runtime[], flags_snapshotter[], flags_registry[],
 	flags_log[];
@@ -56,11 +58,18 @@ fallible command_containers_list(struct invocation *in);
 fallible command_containers_label(struct invocation *in);
 fallible command_containers_ps(struct invocation *in);
 fallible command_tasks_list(struct invocation *in);
-fallible command_tasks_kill(struct invocation *in);
 
 // tasks.c
 fallible command_tasks_logs(struct invocation *in);
 fallible command_tasks_exec(struct invocation *in);
+fallible command_tasks_kill(struct invocation *in);
+fallible command_tasks_stop(struct invocation *in);
+fallible command_tasks_wait(struct invocation *in);
+fallible command_tasks_pause(struct invocation *in);
+fallible command_tasks_resume(struct invocation *in);
+fallible command_tasks_delete(struct invocation *in);
+fallible command_tasks_ps(struct invocation *in);
+fallible command_tasks_metrics(struct invocation *in);
 fallible command_tasks_exec_anonymous(struct invocation *in);
 
 // system.c
@@ -78,6 +87,8 @@ fallible command_namespaces_label(struct invocation *in);
 // run.c
 fallible command_run_run(struct invocation *in);
 fallible command_run_spec(struct invocation *in);
+fallible command_run_create(struct invocation *in);
+fallible command_run_start(struct invocation *in);
 
 // manual.c, completion.c, compatibility.c: what the build installs
 fallible command_build_man(struct invocation *in);

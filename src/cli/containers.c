@@ -272,12 +272,3 @@ fallible command_containers_label(struct invocation *in)
 	print_label_line(&labels);
 	return NULL;
 }
-
-fallible command_tasks_kill(struct invocation *in)
-{
-	TRY(argument_needed(in, 0, "container id must be provided"));
-	auto_session struct session s = {0};
-	TRY(session_open(in, &s));
-	return engine_task_kill(s.engine, in->args[0], optional(flag_text(in, "signal")),
-	                        flag_bool(in, "all"));
-}

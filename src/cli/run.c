@@ -205,20 +205,24 @@ static fallible fill(const struct invocation *in, const struct session *s, struc
 	r->run.spec = &r->spec;
 	r->run.platform = optional(flag_text(in, "platform"));
 	r->run.snapshotter = session_snapshotter(s);
-	r->run.pid_file = optional(flag_text(in, "pid-file"));
 	r->run.labels = r->spec.labels.items;
 	r->run.n_labels = r->spec.labels.n;
-	r->run.remove = flag_bool(in, "rm");
 	r->run.cni = flag_bool(in, "cni");
-	r->run.null_io = flag_bool(in, "null-io");
 	r->run.no_pivot = flag_bool(in, "no-pivot");
 	r->run.cgroup = r->spec.cgroup;
-	r->run.detach = flag_bool(in, "detach");
-	TRY(fill_log(in, &r->run));
 	r->run.runtime = flag_given(in, "runtime") ? optional(flag_text(in, "runtime")) : NULL;
-	for (int fd = 0; fd < 3; fd++)
-		r->run.stdio[fd] = in->closed[fd] ? -1 : fd;
 	return NULL;
+}
+
+// What is said of the process when it is started.
+static fallible fill_start(const struct invocation *in, struct engine_run *run)
+{
+	run->null_io = flag_bool(in, "null-io");
+	run->detach = flag_bool(in, "detach");
+	run->pid_file = optional(flag_text(in, "pid-file"));
+	for (int fd = 0; fd < 3; fd++)
+		run->stdio[fd] = in->closed[fd] ? -1 : fd;
+	return fill_log(in, run);
 }
 
 fallible command_run_run(struct invocation *in)
@@ -227,6 +231,8 @@ fallible command_run_run(struct invocation *in)
 	TRY(session_open(in, &s));
 	auto_request struct request r = {0};
 	TRY(fill(in, &s, &r));
+	r.run.remove = flag_bool(in, "rm");
+	TRY(fill_start(in, &r.run));
 	return engine_run(s.engine, &r.run, &in->status);
 }
 
@@ -236,8 +242,30 @@ fallible command_run_spec(struct invocation *in)
 	TRY(session_open(in, &s));
 	auto_request struct request r = {0};
 	TRY(fill(in, &s, &r));
+	TRY(fill_start(in, &r.run));
 	auto_free char *spec = NULL;
 	TRY(engine_spec(s.engine, &r.run, &spec));
 	print_json_text(spec);
 	return NULL;
+}
+
+fallible command_run_create(struct invocation *in)
+{
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	auto_request struct request r = {0};
+	TRY(fill(in, &s, &r));
+	return engine_container_create(s.engine, &r.run);
+}
+
+// As ctr a task that has ended must be removed before; as coracle it makes room.
+fallible command_run_start(struct invocation *in)
+{
+	struct engine_run run = {.no_pivot = flag_bool(in, "no-pivot")};
+	TRY(argument_needed(in, 0, "container id must be provided"));
+	run.id = in->args[0];
+	TRY(fill_start(in, &run));
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	return engine_task_start(s.engine, &run, !in->ctr, &in->status);
 }

@@ -2,8 +2,20 @@
 #include "cli/commands.h"
 
 // clang-format off
-static const struct flag containers_create_flags[] = {
-	{"snapshotter-label", NULL, TEXTS("KEY=VALUE")},
+const struct flag containers_create_flags[] = {
+	{"snapshotter-label", NULL, TEXTS("KEY=VALUE"), "label the snapshot", .bits = FLAG_NOT_YET},
+	// What ctr has for run alone.
+	{"cgroup", NULL, TEXT("PATH"), "put the container into this cgroup", .bits = FLAG_OURS},
+	{"platform", NULL, TEXT("OS/ARCH"), "run the image for this platform", .bits = FLAG_OURS},
+	{"cni", NULL, BOOL, "give the container a network by CNI", .bits = FLAG_OURS},
+	{"privileged-without-host-devices", NULL, BOOL,
+	 "with --privileged, leave the devices of the host out", .bits = FLAG_OURS},
+	{"cpus", NULL, FLOAT("N"), "limit of CPUs, e.g. 1.5", .bits = FLAG_OURS},
+	{"cpu-shares", NULL, INT("N"), "weight against other containers", .bits = FLAG_OURS,
+	 .initial = "1024"},
+	{"cpuset-cpus", NULL, TEXT("LIST"), "CPUs to use, e.g. 0-2,4", .bits = FLAG_OURS},
+	{"cpuset-mems", NULL, TEXT("LIST"), "memory nodes to use", .bits = FLAG_OURS},
+	{"no-seccomp", NULL, BOOL, "do not filter system calls", .bits = FLAG_OURS},
 	{NULL},
 };
 
@@ -13,7 +25,7 @@ const struct flag containers_delete_flags[] = {
 	{NULL},
 };
 
-static const struct flag containers_info_flags[] = {
+const struct flag containers_info_flags[] = {
 	{"spec", NULL, BOOL, "print the runtime spec only"},
 	{NULL},
 };
@@ -42,8 +54,10 @@ const struct command commands_containers[] = {
 	 .aliases = "c container"},
 	{"containers create", "[flags] Image|RootFS CONTAINER [COMMAND] [ARG...]",
 	 "Make a container without starting it",
-	 .flags = {containers_create_flags, flags_container, flags_runtime, flags_snapshotter},
-	 .bits = COMMAND_NOT_YET},
+	 "containers create busybox web sleep 100", command_run_create,
+	 .flags = {containers_create_flags, flags_docker, flags_container, flags_runtime,
+	           flags_snapshotter},
+	 .operand = "images"},
 	{"containers delete", "[flags] CONTAINER [CONTAINER, ...]",
 	 "Remove containers that have ended",
 	 "containers rm web", command_containers_delete,

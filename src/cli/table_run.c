@@ -117,7 +117,7 @@ const struct flag flags_log[] = {
 };
 
 // As docker writes them: understood as `coracle` only.
-static const struct flag docker_flags[] = {
+const struct flag flags_docker[] = {
 	{"volume", "v", TEXTS("SRC:DST[:ro]"), "bind-mount a folder or file", .bits = FLAG_DOCKER},
 	{"name", NULL, TEXT("ID"), "the container's id, which is then no argument",
 	 .bits = FLAG_DOCKER},
@@ -157,6 +157,14 @@ static const struct flag logs_flags[] = {
 	{NULL},
 };
 
+static const struct flag stop_flags[] = {
+	{"time", NULL, INT("SECONDS"), "how long to wait before killing; -1: for ever",
+	 .bits = FLAG_OURS, .initial = "10", .docker = "t"},
+	{"signal", "s", TEXT("SIGNAL"), "signal by name or number; else the stop signal of the image",
+	 .bits = FLAG_OURS},
+	{NULL},
+};
+
 static const struct flag gc_flags[] = {
 	{"dry-run", NULL, BOOL, "only tell what would go", .bits = FLAG_OURS},
 	FLAG_FORMAT,
@@ -167,7 +175,7 @@ const struct command commands_run[] = {
 	{"run", "[flags] IMAGE|ROOTFS ID [COMMAND] [ARG...]",
 	 "Make a container, start it, and wait for its end",
 	 "run --rm --cni busybox web ip addr", command_run_run,
-	 .flags = {run_flags, docker_flags, flags_container, flags_runtime, flags_snapshotter, flags_log},
+	 .flags = {run_flags, flags_docker, flags_container, flags_runtime, flags_snapshotter, flags_log},
 	 .more = "A COMMAND replaces both the image's entrypoint and its command. What stands "
 	         "behind the image belongs to the container: flags come before it. The exit "
 	         "status is the process's own, 128+n if signal n ended it.", .operand = "images"},
@@ -193,10 +201,31 @@ const struct command commands_run[] = {
 	{"kill", "[flags] CONTAINER", "Send a signal to a container: tasks kill",
 	 "kill --signal HUP web", command_tasks_kill, .flags = {tasks_kill_flags},
 	 .bits = COMMAND_OURS, .operand = "containers"},
+	{"stop", "[flags] CONTAINER [CONTAINER, ...]",
+	 "Ask containers to end, and end them if they do not",
+	 "stop --time 3 web", command_tasks_stop, .flags = {stop_flags}, .bits = COMMAND_OURS,
+	 .operand = "containers"},
+	{"start", "[flags] CONTAINER", "Start a container that was created, or has ended: tasks start",
+	 "start -d web", command_run_start, .flags = {tasks_start_flags, flags_log},
+	 .bits = COMMAND_OURS, .operand = "containers"},
+	{"wait", "CONTAINER [CONTAINER, ...]", "Wait for the end and print the exit codes",
+	 "wait web", command_tasks_wait, .bits = COMMAND_OURS, .operand = "containers"},
+	{"inspect", "CONTAINER", "Print a container with its runtime spec as JSON: containers info",
+	 "inspect web", command_containers_info, .flags = {containers_info_flags},
+	 .bits = COMMAND_OURS, .operand = "containers"},
+	{"pause", "CONTAINER", "Freeze a container: tasks pause",
+	 "pause web", command_tasks_pause, .bits = COMMAND_OURS, .operand = "containers"},
+	{"unpause", "CONTAINER", "Let a frozen container go on: tasks resume",
+	 "unpause web", command_tasks_resume, .bits = COMMAND_OURS, .operand = "containers"},
+	{"create", "[flags] IMAGE|ROOTFS ID [COMMAND] [ARG...]",
+	 "Make a container without starting it: containers create",
+	 "create busybox web sleep 100", command_run_create,
+	 .flags = {containers_create_flags, flags_docker, flags_container, flags_runtime, flags_snapshotter},
+	 .bits = COMMAND_OURS, .operand = "images"},
 	{"spec", "[flags] IMAGE|ROOTFS ID [COMMAND] [ARG...]",
 	 "Print the config.json that run would use",
 	 "spec --cni busybox web ip addr > config.json", command_run_spec,
-	 .flags = {run_flags, docker_flags, flags_container, flags_runtime, flags_snapshotter, flags_log},
+	 .flags = {run_flags, flags_docker, flags_container, flags_runtime, flags_snapshotter, flags_log},
 	 .bits = COMMAND_OURS,
 	 .more = "run --config FILE ID starts the same container, its network included.",
 	 .operand = "images"},

@@ -10,8 +10,8 @@ static const struct flag tasks_checkpoint_flags[] = {
 };
 
 static const struct flag tasks_delete_flags[] = {
-	{"force", "f", BOOL},
-	{"exec-id", NULL, TEXT("ID")},
+	{"force", "f", BOOL, "end it first if it runs"},
+	{"exec-id", NULL, TEXT("ID"), "the process that tasks exec started"},
 	{NULL},
 };
 
@@ -37,23 +37,29 @@ static const struct flag tasks_list_flags[] = {
 const struct flag tasks_kill_flags[] = {
 	{"signal", "s", TEXT("SIGNAL"),
 	 "signal by name or number; else the stop signal of the image"},
-	{"exec-id", NULL, TEXT("ID"), "the process that tasks exec started", .bits = FLAG_NOT_YET},
+	{"exec-id", NULL, TEXT("ID"), "the process that tasks exec started"},
 	{"all", "a", BOOL, "all processes of the container"},
 	{NULL},
 };
 
 static const struct flag tasks_metrics_flags[] = {
-	{"format", NULL, TEXT("table|json"), .initial = "table"},
+	{"format", NULL, TEXT("table|json"), "how to print", .initial = "table"},
 	{NULL},
 };
 
-static const struct flag tasks_start_flags[] = {
-	{"no-pivot", NULL, BOOL},
-	{"null-io", NULL, BOOL},
-	{"log-uri", NULL, TEXT("URI")},
-	{"fifo-dir", NULL, TEXT("DIR")},
-	{"pid-file", NULL, TEXT("FILE")},
-	{"detach", "d", BOOL},
+const struct flag tasks_start_flags[] = {
+	{"no-pivot", NULL, BOOL, "move the root instead of pivoting it"},
+	{"null-io", NULL, BOOL, "connect the process to /dev/null"},
+	{"log-uri", NULL, TEXT("URI"), "write output to this place, e.g. file:///var/log/x"},
+	{"fifo-dir", NULL, TEXT("DIR"),
+	 "folder for the FIFOs of standard input and output", .bits = FLAG_NOT_YET},
+	{"pid-file", NULL, TEXT("FILE"), "write the pid of the process to this file"},
+	{"detach", "d", BOOL, "do not wait for the end; output goes to a log"},
+	{NULL},
+};
+
+static const struct flag tasks_ps_flags[] = {
+	FLAG_FORMAT,
 	{NULL},
 };
 
@@ -65,7 +71,8 @@ const struct command commands_tasks[] = {
 	{"tasks checkpoint", "[flags] CONTAINER", "Save the state of a task",
 	 .flags = {tasks_checkpoint_flags}, .bits = COMMAND_NOT_YET},
 	{"tasks delete", "[flags] CONTAINER [CONTAINER, ...]", "Remove tasks that have ended",
-	 .flags = {tasks_delete_flags}, .bits = COMMAND_NOT_YET, .aliases = "del remove rm"},
+	 "tasks rm web", command_tasks_delete, .flags = {tasks_delete_flags},
+	 .aliases = "del remove rm", .operand = "containers"},
 	{"tasks exec", "[flags] CONTAINER CMD [ARG...]", "Start one more process in a container",
 	 "tasks exec --exec-id e1 web ps", command_tasks_exec, .flags = {tasks_exec_flags},
 	 .operand = "containers"},
@@ -75,15 +82,17 @@ const struct command commands_tasks[] = {
 	 "tasks kill --signal KILL web", command_tasks_kill, .flags = {tasks_kill_flags},
 	 .operand = "containers"},
 	{"tasks metrics", "[flags] CONTAINER", "Show what a task uses",
-	 .flags = {tasks_metrics_flags}, .bits = COMMAND_NOT_YET, .aliases = "metric"},
+	 "tasks metrics web", command_tasks_metrics, .flags = {tasks_metrics_flags},
+	 .aliases = "metric", .operand = "containers"},
 	{"tasks pause", "CONTAINER", "Freeze a task",
-	 .bits = COMMAND_NOT_YET},
+	 "tasks pause web", command_tasks_pause, .operand = "containers"},
 	{"tasks ps", "CONTAINER", "List the processes of a task",
-	 .bits = COMMAND_NOT_YET},
+	 "tasks ps web", command_tasks_ps, .flags = {tasks_ps_flags}, .operand = "containers"},
 	{"tasks resume", "CONTAINER", "Let a frozen task go on",
-	 .bits = COMMAND_NOT_YET},
+	 "tasks resume web", command_tasks_resume, .operand = "containers"},
 	{"tasks start", "[flags] CONTAINER", "Start a container that was created",
-	 .flags = {tasks_start_flags}, .bits = COMMAND_NOT_YET},
+	 "tasks start -d web", command_run_start, .flags = {tasks_start_flags, flags_log},
+	 .operand = "containers"},
 	{NULL},
 };
 // clang-format on

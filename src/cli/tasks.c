@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is done with what runs: its log, more processes in it.
+// What is done with what runs: signals, stopping, more processes in it, its log, figures.
 #include "cli/commands.h"
 #include "cli/gotext.h"
 #include "cli/output.h"
 #include "cli/print.h"
+#include "cli/report.h"
 #include "cli/session.h"
+#include "cli/table.h"
+#include <inttypes.h>
 #include <time.h>
 
 // --- logs
@@ -115,4 +118,207 @@ fallible command_tasks_exec_anonymous(struct invocation *in)
 	request.n_env = env.n;
 	in->closed[0] |= !flag_bool(in, "interactive");
 	return execute(in, &request);
+}
+
+// --- kill, stop, wait, pause, resume, rm
+
+fallible command_tasks_kill(struct invocation *in)
+{
+	const char *exec_id = optional(flag_text(in, "exec-id"));
+	TRY(argument_needed(in, 0, "container id must be provided"));
+	if (exec_id && flag_bool(in, "all"))
+		return error_new(ERROR_USAGE, "specify an exec-id or all; not both");
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	return engine_task_kill(s.engine, in->args[0], exec_id, optional(flag_text(in, "signal")),
+	                        flag_bool(in, "all"));
+}
+
+// The same for each container named; the first error is the command's.
+static fallible for_each(struct invocation *in,
+                         fallible (*act)(struct invocation *in, struct engine *e, const char *id))
+{
+	TRY(argument_needed(in, 0, "container id must be provided"));
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	struct error *first = NULL;
+	for (size_t i = 0; i < in->n_args; i++) {
+		struct error *e = act(in, s.engine, in->args[i]);
+		if (e)
+			report_one_of(in, &first, e, "failed");
+	}
+	return first;
+}
+
+static fallible stop_one(struct invocation *in, struct engine *e, const char *id)
+{
+	int64_t seconds = flag_int(in, "time");
+	return engine_task_stop(e, id, optional(flag_text(in, "signal")),
+	                        seconds < 0 || seconds > INT32_MAX / 1000 ? -1 : seconds * 1000);
+}
+
+fallible command_tasks_stop(struct invocation *in)
+{
+	return for_each(in, stop_one);
+}
+
+static fallible wait_one(struct invocation *in, struct engine *e, const char *id)
+{
+	(void)in;
+	int code = 0;
+	TRY(engine_task_wait(e, id, &code));
+	printf("%d\n", code);
+	return NULL;
+}
+
+fallible command_tasks_wait(struct invocation *in)
+{
+	return for_each(in, wait_one);
+}
+
+fallible command_tasks_pause(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "container id must be provided"));
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	return engine_task_pause(s.engine, in->args[0]);
+}
+
+fallible command_tasks_resume(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "container id must be provided"));
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	return engine_task_resume(s.engine, in->args[0]);
+}
+
+static fallible delete_exec(struct invocation *in, struct engine *e, const char *exec_id)
+{
+	if (in->n_args != 1)
+		return error_new(ERROR_USAGE, "--exec-id takes one container");
+	return engine_task_remove(e, in->args[0], exec_id, flag_bool(in, "force"), &in->status);
+}
+
+static fallible delete_tasks(struct invocation *in, struct engine *e)
+{
+	struct error *first = NULL;
+	for (size_t i = 0; i < in->n_args; i++) {
+		int code = 0;
+		const char *id = in->args[i];
+		struct error *error =
+			engine_task_remove(e, id, NULL, flag_bool(in, "force"), &code);
+		auto_free char *text = alloc_printf(error_is(error, ERROR_NOT_FOUND)
+		                                            ? "failed to load task from %s"
+		                                            : "unable to delete %s",
+		                                    id);
+		if (error)
+			report_one_of(in, &first, error, text);
+		if (error || !code)
+			continue;
+		auto_free char *note =
+			alloc_printf("task %s exit with non-zero exit code %d", id, code);
+		if (in->ctr)
+			output_log(in, "warning", note, NULL);
+	}
+	return first;
+}
+
+fallible command_tasks_delete(struct invocation *in)
+{
+	auto_session struct session s = {0};
+	const char *exec_id = optional(flag_text(in, "exec-id"));
+	TRY(session_open(in, &s));
+	return exec_id ? delete_exec(in, s.engine, exec_id) : delete_tasks(in, s.engine);
+}
+
+// --- ps, metrics
+
+static void processes_cleanup(struct engine_processes **processes)
+{
+	engine_processes_free(*processes);
+}
+
+fallible command_tasks_ps(struct invocation *in)
+{
+	bool json;
+	TRY(argument_needed(in, 0, "container id must be provided"));
+	TRY(print_wants_json(in, &json));
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	defer(processes_cleanup) struct engine_processes *list = NULL;
+	TRY(engine_task_processes(s.engine, in->args[0], &list));
+	auto_json struct json *array = json_new_array();
+	auto_table struct table t = TABLE_WIDE;
+	table_cell(&t, "PID");
+	table_end(&t, "INFO");
+	for (size_t i = 0; i < list->n; i++) {
+		const struct engine_process *p = &list->items[i];
+		struct json *object = json_new_object();
+		json_set_i64(object, "pid", p->pid);
+		json_set_string(object, "exec_id", p->exec_id);
+		json_append(array, object);
+		table_printf(&t, "%lld", (long long)p->pid);
+		auto_free char *info =
+			p->exec_id ? alloc_printf("exec_id:\"%s\"", p->exec_id) : alloc_string("-");
+		table_end(&t, info);
+	}
+	auto_str struct str text = STR_LIMIT(OUTPUT_LIMIT);
+	if (json)
+		print_json(array);
+	else
+		table_print(&t, &text);
+	output_str(&text);
+	return NULL;
+}
+
+static void metric(struct table *t, struct json *object, const char *name, uint64_t value)
+{
+	table_cell(t, name);
+	table_printf(t, "%" PRIu64, value);
+	table_end(t, "");
+	json_set_u64(object, name, value);
+}
+
+// ctr's names for what cgroups of version 1 count; a limit that isn't there is 0, as there.
+fallible command_tasks_metrics(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "container id must be provided"));
+	const char *format = flag_text(in, "format");
+	bool json = text_equal(format, "json");
+	if (!json && !text_equal(format, "table"))
+		return error_new(ERROR_USAGE, "format must be table or json");
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	struct engine_metrics m;
+	TRY(engine_task_metrics(s.engine, in->args[0], &m));
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	auto_json struct json *object = json_new_object();
+	auto_table struct table head = TABLE_WIDE, t = TABLE_WIDE;
+	table_row(&head, (const char *[]){"ID", "TIMESTAMP", NULL});
+	table_cell(&head, in->args[0]);
+	table_printf(&head, "seconds:%lld nanos:%ld", (long long)now.tv_sec, now.tv_nsec);
+	table_end(&head, "");
+	table_row(&t, (const char *[]){"METRIC", "VALUE", NULL});
+	if (m.has_memory) {
+		metric(&t, object, "memory.usage_in_bytes", m.memory_usage_bytes);
+		metric(&t, object, "memory.limit_in_bytes",
+		       m.memory_limit_bytes == UINT64_MAX ? 0 : m.memory_limit_bytes);
+	}
+	if (m.has_cpu)
+		metric(&t, object, "cpuacct.usage", m.cpu_usage_ns);
+	if (m.has_pids) {
+		metric(&t, object, "pids.current", m.pids);
+		metric(&t, object, "pids.limit", m.pids_limit == UINT64_MAX ? 0 : m.pids_limit);
+	}
+	auto_str struct str text = STR_LIMIT(OUTPUT_LIMIT);
+	if (json) {
+		print_json(object);
+	} else {
+		table_print(&head, &text);
+		str_add_char(&text, '\n');
+		table_print(&t, &text);
+	}
+	output_str(&text);
+	return NULL;
 }

@@ -409,10 +409,85 @@ fallible engine_container_label(struct engine *engine, const char *id, const cha
 	return engine_image_label(engine, id, labels, n_labels, false, ret);
 }
 
-fallible engine_task_kill(struct engine *engine, const char *id, const char *signal, bool all)
+fallible engine_task_kill(struct engine *engine, const char *id, const char *exec_id,
+                          const char *signal, bool all)
+{
+	(void)engine, (void)exec_id;
+	printf("kill %s %s%s\n", id, signal ? signal : "-", all ? " all" : "");
+	return NULL;
+}
+
+fallible engine_container_create(struct engine *engine, const struct engine_run *request)
 {
 	(void)engine;
-	printf("kill %s %s%s\n", id, signal ? signal : "-", all ? " all" : "");
+	say_request(request);
+	return NULL;
+}
+
+fallible engine_task_start(struct engine *engine, const struct engine_run *request, bool replace,
+                           int *ret_exit_code)
+{
+	(void)engine;
+	printf("start %s%s%s\n", request->id, request->detach ? " detach" : "",
+	       replace ? " replace" : "");
+	*ret_exit_code = 0;
+	return NULL;
+}
+
+fallible engine_task_stop(struct engine *engine, const char *id, const char *signal,
+                          int64_t timeout_ms)
+{
+	(void)engine;
+	printf("stop %s %s %d\n", id, signal ? signal : "-", (int)timeout_ms);
+	return NULL;
+}
+
+fallible engine_task_wait(struct engine *engine, const char *id, int *ret_exit_code)
+{
+	(void)engine, (void)id;
+	*ret_exit_code = 5;
+	return NULL;
+}
+
+fallible engine_task_remove(struct engine *engine, const char *id, const char *exec_id, bool force,
+                            int *ret_exit_code)
+{
+	(void)engine, (void)exec_id, (void)force;
+	*ret_exit_code = 137;
+	return text_equal(id, "demo") ? NULL : container_not_found(id);
+}
+
+fallible engine_task_pause(struct engine *engine, const char *id)
+{
+	(void)engine, (void)id;
+	return NULL;
+}
+
+fallible engine_task_resume(struct engine *engine, const char *id)
+{
+	(void)engine, (void)id;
+	return NULL;
+}
+
+static struct engine_process process_items[] = {{24979, NULL}, {25286, (char *)"bg"}};
+static struct engine_processes processes = {process_items, 2};
+
+fallible engine_task_processes(struct engine *engine, const char *id, struct engine_processes **ret)
+{
+	(void)engine, (void)id;
+	*ret = &processes;
+	return NULL;
+}
+
+void engine_processes_free(struct engine_processes *p)
+{
+	(void)p;
+}
+
+fallible engine_task_metrics(struct engine *engine, const char *id, struct engine_metrics *ret)
+{
+	(void)engine, (void)id;
+	*ret = (struct engine_metrics){.has_pids = true, .pids = 1, .pids_limit = UINT64_MAX};
 	return NULL;
 }
 

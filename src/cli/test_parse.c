@@ -86,7 +86,7 @@ static const struct {
 	{"ctr --timeout 5 c ls", "invalid value \"5\" for flag -timeout: parse error", NULL, 1},
 	{"ctr ---n x", "bad flag syntax: ---n", NULL, 1},
 	{"ctr --=x", "bad flag syntax: --=x", NULL, 1},
-	{"ctr t pause web", "tasks pause: not in coracle yet",
+	{"ctr t checkpoint web", "tasks checkpoint: not in coracle yet",
          "ctr help shows the commands that are there", 1},
 	{"ctr t checkpoint --any thing", "tasks checkpoint: not in coracle yet", NULL, 1},
 	{"ctr run --gpus 3 a b", "run --gpus: not in coracle yet",
@@ -126,7 +126,7 @@ static const struct {
          "did you mean coracle images import?", 2},
 	{"coracle container inspect web", "unknown command \"containers inspect\"",
          "did you mean coracle containers info?", 2},
-	{"ctr unpause web", "No help topic for 'unpause'", NULL, 3},
+	{"ctr restart web", "No help topic for 'restart'", NULL, 3},
 	{"coracle build .", "unknown command \"build\"",
          "build is not in coracle yet; coracle help shows the commands that are there", 2},
 	{"ctr build .", "No help topic for 'build'", "ctr --help shows what there is", 3},
@@ -150,7 +150,7 @@ static const struct {
 	{"coracle version extra", "version: unexpected argument \"extra\"", NULL, 2},
 	{"coracle t ls x", "tasks list: unexpected argument \"x\"", NULL, 2},
 	{"coracle snapshots prepare a b c", "snapshots prepare: unexpected argument \"c\"", NULL, 2},
-	{"coracle t pause web", "tasks pause: not in coracle yet",
+	{"coracle t checkpoint web", "tasks checkpoint: not in coracle yet",
          "coracle help shows the commands that are there", 125},
 };
 

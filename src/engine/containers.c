@@ -3,7 +3,6 @@
 #include "oci/filter.h"
 #include "oci/names.h"
 #include "json/json.h"
-#include <signal.h>
 
 void engine_containers_free(struct engine_containers *c)
 {
@@ -49,6 +48,11 @@ static void fill_task(struct engine *e, const struct store_task *task, struct en
 		ret->status = statuses[state.status];
 		ret->pid = state.pid;
 		ret->exit_code = state.exit_code;
+		bool is_frozen = false;
+		if (state.status == RUNTIME_RUNNING)
+			error = runtime_is_frozen(task->cgroup, &is_frozen);
+		if (is_frozen)
+			ret->status = statuses[RUNTIME_PAUSED];
 	} else if (dir >= 0) {
 		error_drop(&error);
 		error = runtime_read_exit(dir, &ret->exit_code);
@@ -160,10 +164,7 @@ static fallible with_hint(struct error *e)
 fallible engine_container_info(struct engine *e, const char *id, struct engine_containers **ret)
 {
 	defer(life_forget) struct life life = {0};
-	TRY(with_hint(life_read(e, e->ns, id, &life)));
-	if (!life.container)
-		return error_new(ERROR_NOT_FOUND, "container \"%s\" in namespace \"%s\": not found",
-		                 id, e->ns);
+	TRY(life_of_container(e, id, &life));
 	struct engine_containers *list = alloc(sizeof(*list));
 	list->items = alloc(sizeof(*list->items));
 	fill_container(life.container, &list->items[list->n++]);
@@ -196,17 +197,19 @@ static fallible remove_kept(struct engine *e, const struct store_container *c, b
 	return store_remove_container(e->store, c->ns, c->id, c->instance);
 }
 
-static fallible remove_claimed(struct engine *e, const char *id, bool keep_snapshot, bool force,
+static fallible remove_claimed(struct engine *e, const char *id, bool keep_snapshot,
                                struct store_claim *claim)
 {
 	defer(life_forget) struct life life = {0};
-	struct error *error = with_hint(life_read(e, e->ns, id, &life));
+	struct error *error = life_read(e, e->ns, id, &life);
 	if (!error && life.owner == LIFE_STARTING)
 		error = error_new(ERROR_BUSY, "container \"%s\" is being started or cleaned", id);
-	if (!error && life.owner == LIFE_RUNNING && !force)
-		error = still_running(id);
 	if (!error && life.owner == LIFE_RUNNING)
-		error = runtime_signal_all(life.task->cgroup, SIGKILL);
+		error = still_running(id);
+	if (error && error_is(error, ERROR_NOT_FOUND)) {
+		error_drop(&error); // whoever waited for its end has cleaned
+		return store_claim_remove(claim);
+	}
 	if (error) {
 		store_claim_release(claim);
 		return error;
@@ -215,12 +218,12 @@ static fallible remove_claimed(struct engine *e, const char *id, bool keep_snaps
 		error = remove_kept(e, life.container, keep_snapshot);
 		return error_join(error, store_claim_remove(claim));
 	}
-	if (life.owner == LIFE_RUNNING)
-		TRY(life_await_monitor(store_claim_dirfd(claim)));
-	// The rows may be gone already: whoever waited for the end cleans, too.
 	if (life.container && life.container->life == STORE_KEPT)
-		TRY(remove_kept(e, life.container, keep_snapshot));
-	return life_collect(e, &life, LIFE_FORGET, claim);
+		error = remove_kept(e, life.container, keep_snapshot);
+	if (!error)
+		return life_collect(e, &life, LIFE_FORGET, claim);
+	store_claim_release(claim);
+	return error;
 }
 
 fallible engine_container_remove(struct engine *e, const char *id, bool keep_snapshot, bool force)
@@ -230,9 +233,13 @@ fallible engine_container_remove(struct engine *e, const char *id, bool keep_sna
 	TRY(store_check_id(id));
 	defer(life_forget) struct life life = {0};
 	TRY(with_hint(life_read(e, e->ns, id, &life)));
+	if (life.owner == LIFE_RUNNING && !force)
+		return still_running(id);
+	if (life.owner == LIFE_RUNNING) // no claim meanwhile: who waits for it may need that to end
+		TRY(life_kill(e, &life));
 	struct store_claim *claim;
 	TRY(store_claim(store, e->ns, id, STORE_CLAIM_WAIT, &claim));
-	TRY(remove_claimed(e, id, keep_snapshot, force, claim));
+	TRY(remove_claimed(e, id, keep_snapshot, claim));
 	return store_empty_trash(store);
 }
 
@@ -240,39 +247,4 @@ fallible engine_container_label(struct engine *e, const char *id, const char *co
                                 size_t n_labels, struct engine_labels *ret)
 {
 	return engine_set_labels(e, STORE_CONTAINER, NULL, id, labels, n_labels, false, NULL, ret);
-}
-
-static const char *stop_signal(const struct store_container *c)
-{
-	for (size_t i = 0; c && i < c->labels.n; i++)
-		if (!strcmp(c->labels.items[i].key, "io.containerd.image.config.stop-signal"))
-			return c->labels.items[i].value;
-	return "SIGTERM";
-}
-
-fallible engine_task_kill(struct engine *e, const char *id, const char *signal, bool all)
-{
-	defer(life_forget) struct life life = {0};
-	TRY(with_hint(life_read(e, e->ns, id, &life)));
-	int number;
-	TRY(oci_signal_parse(signal ? signal : stop_signal(life.container), &number));
-	if (!life.task)
-		return error_hint(
-			error_new(ERROR_NOT_FOUND, "no running task found: task %s not found", id),
-			"coracle ps shows what runs");
-	if (life.owner != LIFE_RUNNING)
-		return error_new(ERROR_NOT_FOUND, "process already finished: not found");
-	if (all)
-		return runtime_signal_all(life.task->cgroup, number);
-	auto_fd int dir = -1;
-	TRY(store_open_state_dir(e->store, e->ns, id, &dir));
-	auto_runtime_close struct runtime_task *task = NULL;
-	struct error *error = runtime_open(dir, &task);
-	if (!error)
-		error = runtime_signal(task, number);
-	if (error_is(error, ERROR_NOT_FOUND)) {
-		error_drop(&error);
-		return error_new(ERROR_NOT_FOUND, "process already finished: not found");
-	}
-	return error;
 }

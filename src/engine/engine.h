@@ -264,6 +264,15 @@ fallible engine_run(struct engine *engine, const struct engine_run *request, int
 // The config.json that engine_run() would use; JSON text, the caller's. Nothing is made.
 fallible engine_spec(struct engine *engine, const struct engine_run *request, char **ret);
 
+// Makes the container without starting it: record and writable layer, durable. `detach`, `stdio`
+// and the log mean nothing yet. Errors as engine_run().
+fallible engine_container_create(struct engine *engine, const struct engine_run *request);
+// Starts the process of a kept container that has none. Of the request count: id, detach, null_io,
+// no_pivot, pid_file, log_uri and the log's sizes, stdio; its network is attached as at first.
+// Waits as engine_run(). A task that has ended is EXISTS, unless `replace` lets it go first.
+fallible engine_task_start(struct engine *engine, const struct engine_run *request, bool replace,
+                           int *ret_exit_code);
+
 struct engine_exec {
 	const char *id;          // of a running container
 	const char *exec_id;     // by which others find the process; NULL: nobody does
@@ -315,8 +324,41 @@ fallible engine_container_remove(struct engine *engine, const char *id, bool kee
 fallible engine_container_label(struct engine *engine, const char *id, const char *const *labels,
                                 size_t n_labels, struct engine_labels *ret);
 // `signal` as ctr takes it ("9", "kill", "SIGKILL"); NULL: the image's stop signal, else SIGTERM.
-// `all`: every process of the container. Ended already: NOT_FOUND.
-fallible engine_task_kill(struct engine *engine, const char *id, const char *signal, bool all);
+// `all`: every process of the container; `exec_id`: that one of engine_exec() (NULL: the first
+// process). Ended already: NOT_FOUND.
+fallible engine_task_kill(struct engine *engine, const char *id, const char *exec_id,
+                          const char *signal, bool all);
+// Sends the signal (NULL: as above), and SIGKILL to all that hasn't ended after `timeout_ms` (-1:
+// never). Returns when it has ended; one that has is fine.
+fallible engine_task_stop(struct engine *engine, const char *id, const char *signal,
+                          int64_t timeout_ms);
+// Waits for the end of a running one, or gives the code of one that has ended.
+fallible engine_task_wait(struct engine *engine, const char *id, int *ret_exit_code);
+// Removes a task that has ended, its log too; the container stays. `force` kills it first, else
+// BUSY. With `exec_id` the process of that ID alone.
+fallible engine_task_remove(struct engine *engine, const char *id, const char *exec_id, bool force,
+                            int *ret_exit_code);
+// INVALID: `cannot pause a paused container`, `cannot resume a running process`, …
+fallible engine_task_pause(struct engine *engine, const char *id);
+fallible engine_task_resume(struct engine *engine, const char *id);
+
+struct engine_processes {
+	struct engine_process {
+		int64_t pid;   // as the host sees it
+		char *exec_id; // NULL: none
+	} * items;
+	size_t n;
+};
+void engine_processes_free(struct engine_processes *processes); // takes NULL
+fallible engine_task_processes(struct engine *engine, const char *id,
+                               struct engine_processes **ret);
+
+struct engine_metrics {
+	bool has_memory, has_cpu, has_pids; // this machine counts it
+	uint64_t memory_usage_bytes, memory_limit_bytes, cpu_usage_ns, pids,
+		pids_limit; // UINT64_MAX: no limit
+};
+fallible engine_task_metrics(struct engine *engine, const char *id, struct engine_metrics *ret);
 
 struct engine_log_line {
 	const char *bytes; // with its "\n", but for a line that was divided or cut off

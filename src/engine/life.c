@@ -75,13 +75,31 @@ fallible life_read(struct engine *e, const char *ns, const char *id, struct life
 	return NULL;
 }
 
+static fallible read_or_hint(struct engine *e, const char *id, struct life *ret)
+{
+	struct error *error = life_read(e, e->ns, id, ret);
+	return error_is(error, ERROR_NOT_FOUND)
+	               ? error_hint(error, "coracle ps -a shows what is there")
+	               : error;
+}
+
+fallible life_of_container(struct engine *e, const char *id, struct life *ret)
+{
+	struct life life = {0};
+	TRY(read_or_hint(e, id, &life));
+	if (!life.container) {
+		life_forget(&life);
+		return error_new(ERROR_NOT_FOUND, "container \"%s\" in namespace \"%s\": not found",
+		                 id, e->ns);
+	}
+	*ret = life;
+	return NULL;
+}
+
 fallible life_of_task(struct engine *e, const char *id, struct life *ret)
 {
 	struct life life = {0};
-	struct error *error = life_read(e, e->ns, id, &life);
-	if (error_is(error, ERROR_NOT_FOUND))
-		return error_hint(error, "coracle ps -a shows what is there");
-	TRY(error);
+	TRY(read_or_hint(e, id, &life));
 	if (!life.task) {
 		life_forget(&life);
 		return error_hint(

@@ -22,6 +22,8 @@ struct life {
 // Reads both rows and asks who lives. NOT_FOUND if there is neither.
 fallible life_read(struct engine *e, const char *ns, const char *id, struct life *ret);
 void life_forget(struct life *life);
+// The same for commands on a container: NOT_FOUND without its row, with a hint.
+fallible life_of_container(struct engine *e, const char *id, struct life *ret);
 // The same for commands on a task: `container "x" in namespace "default": not found`, and
 // `no running task found: task x not found`, with hints. life.task is there.
 fallible life_of_task(struct engine *e, const char *id, struct life *ret);
@@ -56,5 +58,8 @@ fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool r
 // For runtime_request: `context` is the engine.
 void life_warn(void *context, const char *line);
 void life_debug(void *context, const char *step);
+// Kills all of a running one, and waits until its monitor is gone. Without the claim.
+fallible life_kill(struct engine *e, const struct life *life);
+const char *task_stop_signal(const struct store_container *c); // NULL: SIGTERM
 // Waits until the monitor of a killed container is gone (its lock is free).
 fallible life_await_monitor(int state_dirfd);

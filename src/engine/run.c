@@ -64,6 +64,10 @@ static fallible put_rows(struct run *run)
 	};
 	TRY(process_start_time(getpid(), &run->task.owner_start));
 	run->task.owner_pid = getpid();
+	if (run->part == RUN_START)
+		return store_put_task(store, run->claim, &run->task);
+	if (run->part == RUN_CREATE)
+		return store_put_container(store, run->claim, &row);
 	run->task.upper =
 		r->remove && run->layers && !run->scratch && !snapshots_copies(run->snapshots);
 	if (r->remove)
@@ -92,13 +96,14 @@ static fallible name_everything(struct run *run)
 	run->cgroup = r->cgroup && *r->cgroup
 	                      ? alloc_string(r->cgroup + strspn(r->cgroup, "/"))
 	                      : life_cgroup(run->engine, run->engine->ns, r->id, run->instance);
-	TRY(name_netns(run));
+	if (run->part != RUN_CREATE)
+		TRY(name_netns(run));
 	run->task = (struct store_task){
 		.ns = run->engine->ns,
 		.id = r->id,
 		.instance = run->instance,
 		.netns = run->guid,
-		.cni = run->cni,
+		.cni = run->cni && run->part != RUN_CREATE,
 		.network_id = "",
 		.cgroup = run->cgroup,
 		.snapshotter = run->snapshots ? snapshots_name(run->snapshots) : "",
@@ -115,6 +120,11 @@ static fallible name_everything(struct run *run)
 
 static fallible make_writable(struct run *run)
 {
+	if (run->stored)
+		return *run->stored->snapshot_key
+		               ? snapshots_open_active(run->snapshots, run->stored->snapshot_key,
+		                                       &run->active)
+		               : NULL;
 	if (!run->layers)
 		return NULL;
 	if (run->scratch)
@@ -207,7 +217,7 @@ static struct runtime_root root_of(const struct run *run)
 	if (run_is_windows(run))
 		return windows_root(run);
 	struct runtime_root root = {.upper = -1, .work = -1, .dirfd = -1};
-	if (!run->layers) {
+	if (!run->layers && !run->active) {
 		root.kind = RUNTIME_ROOT_DIRECTORY;
 		root.dirfd = run->dirfd;
 	} else if (!run->active) {
@@ -402,10 +412,10 @@ static fallible undo(struct run *run)
 	struct engine *e = run->engine;
 	struct error *error = runtime_release(run->process);
 	run->process = NULL;
-	bool kept = !run->request->remove;
+	bool kept = run->stored || !run->request->remove;
 	if (run->has_snapshot)
 		error = error_join(error, snapshots_remove(run->snapshots, run->request->id));
-	if (kept && run->has_rows)
+	if (kept && run->has_rows && !run->stored)
 		error = error_join(error, store_remove_container(e->store, e->ns, run->request->id,
 		                                                 run->instance));
 	if (run->has_rows)
@@ -424,20 +434,21 @@ static fallible note_process(struct run *run)
 	return store_put_task(run->engine->store, run->claim, &run->task);
 }
 
-static fallible start(struct run *run)
+fallible run_start(struct run *run)
 {
 	TRY(oci_spec_check(run_linux_spec(run)));
 	TRY(name_everything(run));
 	auto_json struct json *document = oci_spec_to_json(run->spec);
 	run->spec_text = json_to_text(document, 0, JSON_PLAIN);
-	TRY(life_claim(run->engine, run->request->id, &run->claim));
+	if (run->part != RUN_START)
+		TRY(life_claim(run->engine, run->request->id, &run->claim));
 	struct error *error = put_rows(run);
 	run->lost_layers = error_is(error, ERROR_NOT_FOUND);
 	if (!error) {
 		run->has_rows = true;
-		error = make_everything(run);
+		error = run->part == RUN_CREATE ? make_writable(run) : make_everything(run);
 	}
-	if (!error && run->request->detach)
+	if (!error && run->request->detach && run->process)
 		error = note_process(run);
 	if (!error) {
 		store_claim_release(run->claim);
@@ -451,7 +462,7 @@ static fallible start(struct run *run)
 	return error;
 }
 
-static fallible wait_and_clean(struct run *run, int *ret_exit_code)
+fallible run_wait(struct run *run, int *ret_exit_code)
 {
 	struct engine *e = run->engine;
 	int code = 137; // what a killed init would have given
@@ -494,14 +505,14 @@ fallible engine_run(struct engine *engine, const struct engine_run *request, int
 		run.signalfd = signalfd;
 		error = run_resolve(&run);
 		if (!error)
-			error = start(&run);
+			error = run_start(&run);
 		// A gc took the layers between our look and our row: once more, from the image.
 		if (error_is(error, ERROR_NOT_FOUND) && run.lost_layers && tries < 3) {
 			error_drop(&error);
 			continue;
 		}
 		if (!error && !request->detach)
-			error = wait_and_clean(&run, ret_exit_code);
+			error = run_wait(&run, ret_exit_code);
 		else if (!error)
 			runtime_detach(take(&run.process));
 		break;

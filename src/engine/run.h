@@ -15,6 +15,12 @@
 struct run {
 	struct engine *engine;
 	const struct engine_run *request;
+	enum run_part {
+		RUN_WHOLE,
+		RUN_CREATE, // the record and the writable layer
+		RUN_START,  // the process of one that was created
+	} part;
+	struct store_container *stored; // START: its record; NULL otherwise
 	int signalfd;
 
 	// what it is to be
@@ -66,7 +72,14 @@ struct run {
 
 // From the request to spec, layers and network configuration; makes nothing.
 fallible run_resolve(struct run *run);
+fallible run_resolve_network(struct run *run);
+fallible run_open_folder(struct run *run, const char *path);
 void run_done(struct run *run);
+// Rows, writable layer, network, process: as far as run->part says. All is undone on an error.
+// Claims the ID, but for START, which takes run->claim over. Then the claim is released.
+fallible run_start(struct run *run);
+// Waits for the end, forwards signals, cleans.
+fallible run_wait(struct run *run, int *ret_exit_code);
 
 // --- run_windows.c
 

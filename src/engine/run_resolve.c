@@ -10,6 +10,7 @@
 void run_done(struct run *run)
 {
 	store_image_free(run->image);
+	store_container_free(run->stored);
 	oci_spec_free(run->spec);
 	oci_spec_free(run->linux_spec);
 	windows_files_done(&run->windows);
@@ -67,7 +68,7 @@ static fallible find_image(struct run *run, const char *name)
 	return e;
 }
 
-static fallible open_folder(struct run *run, const char *path)
+fallible run_open_folder(struct run *run, const char *path)
 {
 	struct error *e = path_open_dir(path, &run->dirfd);
 	if (e)
@@ -109,7 +110,7 @@ static fallible read_config(struct run *run)
 	auto_free char *beside = *root == '/' || !slash
 	                                 ? alloc_string(root)
 	                                 : alloc_printf("%.*s/%s", (int)(slash - path), path, root);
-	return open_folder(run, beside);
+	return run_open_folder(run, beside);
 }
 
 static fallible read_user_files(struct run *run, char **ret_passwd, char **ret_group,
@@ -135,7 +136,7 @@ static fallible make_spec_of_flags(struct run *run)
 	struct oci_image_config config;
 	auto_free char *folder = NULL, *passwd = NULL, *group = NULL;
 	if (r->spec->has_rootfs) {
-		TRY(open_folder(run, r->image));
+		TRY(run_open_folder(run, r->image));
 		TRY(path_of_fd(run->dirfd, &folder));
 		source.rootfs = folder;
 	} else {
@@ -169,6 +170,11 @@ fallible run_resolve(struct run *run)
 	TRY(oci_spec_check(run->spec));
 	if (run_is_windows(run))
 		TRY(run_windows_translate(run));
+	return run_resolve_network(run);
+}
+
+fallible run_resolve_network(struct run *run)
+{
 	if (!run->cni)
 		return NULL;
 	struct oci_spec *spec = run_linux_spec(run);

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tasks: signals, stopping, waiting, freezing, what runs in them, their removal.
+// Nothing here holds a claim while it waits for a container: the command that started it may need
+// the claim to clean.
+#include "engine/exec.h"
+#include "kernel/cgroup.h"
+#include "oci/names.h"
+#include "sys/tree.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+static fallible ended(void)
+{
+	return error_new(ERROR_NOT_FOUND, "process already finished: not found");
+}
+
+// --- Signals
+
+const char *task_stop_signal(const struct store_container *c)
+{
+	for (size_t i = 0; c && i < c->labels.n; i++)
+		if (!strcmp(c->labels.items[i].key, "io.containerd.image.config.stop-signal"))
+			return c->labels.items[i].value;
+	return "SIGTERM";
+}
+
+static fallible send_signal(int dirfd, int number)
+{
+	auto_runtime_close struct runtime_task *task = NULL;
+	struct error *error = runtime_open(dirfd, &task);
+	if (!error)
+		error = runtime_signal(task, number);
+	if (!error_is(error, ERROR_NOT_FOUND))
+		return error;
+	error_drop(&error);
+	return ended();
+}
+
+static fallible open_exec(struct engine *e, const char *id, const char *exec_id, int *ret_dirfd,
+                          int *ret_folder)
+{
+	TRY_AS(store_check_id(exec_id), "invalid exec id %s", exec_id);
+	auto_fd int dirfd = -1;
+	TRY(store_open_state_dir(e->store, e->ns, id, &dirfd));
+	auto_free char *name = exec_folder(exec_id);
+	*ret_folder = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*ret_folder < 0)
+		return error_new(ERROR_NOT_FOUND,
+		                 "no running process found: process does not exist %s: not found",
+		                 exec_id);
+	*ret_dirfd = fd_take(&dirfd);
+	return NULL;
+}
+
+fallible engine_task_kill(struct engine *e, const char *id, const char *exec_id, const char *signal,
+                          bool all)
+{
+	defer(life_forget) struct life life = {0};
+	TRY(life_of_task(e, id, &life));
+	int number;
+	TRY(oci_signal_parse(signal ? signal : task_stop_signal(life.container), &number));
+	auto_fd int dirfd = -1, folder = -1;
+	if (exec_id) {
+		TRY(open_exec(e, id, exec_id, &dirfd, &folder));
+		return send_signal(folder, number);
+	}
+	if (life.owner != LIFE_RUNNING)
+		return ended();
+	if (all)
+		return runtime_signal_all(life.task->cgroup, number);
+	TRY(store_open_state_dir(e->store, e->ns, id, &dirfd));
+	return send_signal(dirfd, number);
+}
+
+// --- Ending
+
+fallible life_kill(struct engine *e, const struct life *life)
+{
+	auto_fd int dirfd = -1;
+	struct error *error = runtime_signal_all(life->task->cgroup, SIGKILL);
+	if (!error) // frozen by v1, it dies when it thaws
+		error = runtime_resume(life->task->cgroup);
+	if (!error)
+		error = store_open_state_dir(e->store, life->task->ns, life->task->id, &dirfd);
+	if (!error)
+		error = life_await_monitor(dirfd);
+	if (error_is(error, ERROR_NOT_FOUND))
+		error_drop(&error); // group or folder: it has ended meanwhile
+	return error;
+}
+
+static fallible running(const char *id, bool is_frozen)
+{
+	return error_hint(error_new(ERROR_BUSY,
+	                            "task must be stopped before deletion: %s: failed precondition",
+	                            is_frozen ? "paused" : "running"),
+	                  "coracle tasks rm -f %s ends it first", id);
+}
+
+static fallible remove_exec(struct engine *e, const char *id, const char *exec_id, bool force,
+                            int *ret_exit_code)
+{
+	auto_fd int dirfd = -1, folder = -1;
+	TRY(open_exec(e, id, exec_id, &dirfd, &folder));
+	auto_runtime_close struct runtime_task *task = NULL;
+	struct error *gone = runtime_open(folder, &task);
+	if (!gone && !force)
+		return running(id, false);
+	int code = 137;
+	if (!gone) {
+		struct error *error = runtime_signal(task, SIGKILL);
+		error_drop(&error); // it has ended meanwhile
+		TRY(runtime_wait(task, -1, &code));
+	}
+	if (gone && !error_is(gone, ERROR_NOT_FOUND))
+		return gone;
+	error_drop(&gone);
+	struct error *killed = runtime_read_exit(folder, &code);
+	error_drop(&killed); // with its monitor: no code
+	*ret_exit_code = code;
+	auto_free char *name = exec_folder(exec_id);
+	return tree_remove(dirfd, name);
+}
+
+static fallible remove_task(struct engine *e, const char *id, uint64_t instance, int *ret_exit_code)
+{
+	struct store_claim *claim;
+	TRY(store_claim(e->store, e->ns, id, STORE_CLAIM_WAIT, &claim));
+	struct error *error = runtime_read_exit(store_claim_dirfd(claim), ret_exit_code);
+	error_drop(&error); // its monitor was killed: 137 as it stands
+	store_claim_release(claim);
+	return life_finish(e, id, instance, true, LIFE_FORGET);
+}
+
+fallible engine_task_remove(struct engine *e, const char *id, const char *exec_id, bool force,
+                            int *ret_exit_code)
+{
+	defer(life_forget) struct life life = {0};
+	TRY(life_of_task(e, id, &life));
+	if (exec_id)
+		return remove_exec(e, id, exec_id, force, ret_exit_code);
+	if (life.owner == LIFE_STARTING)
+		return error_new(ERROR_BUSY, "container \"%s\" is being started or cleaned", id);
+	if (life.owner == LIFE_RUNNING && !force) {
+		bool is_frozen = false;
+		struct error *error = runtime_is_frozen(life.task->cgroup, &is_frozen);
+		error_drop(&error); // just ending
+		return running(id, is_frozen);
+	}
+	if (life.owner == LIFE_RUNNING)
+		TRY(life_kill(e, &life));
+	*ret_exit_code = 137;
+	return remove_task(e, id, life.task->instance, ret_exit_code);
+}
+
+// Sends the signal; kills what hasn't ended by itself in time.
+static fallible stop(struct engine *e, const struct life *life, int number, int64_t timeout_ms)
+{
+	auto_fd int dirfd = -1;
+	auto_runtime_close struct runtime_task *task = NULL;
+	TRY(store_open_state_dir(e->store, e->ns, life->task->id, &dirfd));
+	TRY(runtime_open(dirfd, &task));
+	int fd;
+	TRY(runtime_watch(task, &fd));
+	TRY(runtime_signal(task, number));
+	TRY(runtime_resume(life->task->cgroup)); // a frozen one must see it
+	struct pollfd p = {fd, POLLIN, 0};
+	int64_t limit = timeout_ms < 0 || timeout_ms > INT32_MAX ? -1 : timeout_ms;
+	int n;
+	while ((n = poll(&p, 1, (int)limit)) < 0 && errno == EINTR)
+		;
+	if (n == 0)
+		engine_debug(e, "container %s: %s had no effect, killing it", life->task->id,
+		             oci_signal_name(number) ? oci_signal_name(number) : "the signal");
+	return NULL;
+}
+
+fallible engine_task_stop(struct engine *e, const char *id, const char *signal, int64_t timeout_ms)
+{
+	defer(life_forget) struct life life = {0};
+	TRY(life_of_task(e, id, &life));
+	int number;
+	TRY(oci_signal_parse(signal ? signal : task_stop_signal(life.container), &number));
+	if (life.owner == LIFE_RUNNING) {
+		struct error *error = stop(e, &life, number, timeout_ms);
+		if (error_is(error, ERROR_NOT_FOUND))
+			error_drop(&error); // it has ended meanwhile
+		TRY(error);
+		TRY(life_kill(e, &life)); // processes without their first one, too
+	}
+	return life_finish(e, id, life.task->instance, true, LIFE_REMEMBER);
+}
+
+fallible engine_task_wait(struct engine *e, const char *id, int *ret_exit_code)
+{
+	defer(life_forget) struct life life = {0};
+	TRY(life_of_task(e, id, &life));
+	auto_fd int dirfd = -1;
+	auto_runtime_close struct runtime_task *task = NULL;
+	TRY(store_open_state_dir(e->store, e->ns, id, &dirfd));
+	struct error *error = runtime_open(dirfd, &task);
+	if (!error)
+		error = runtime_wait(task, -1, ret_exit_code);
+	if (!error_is(error, ERROR_NOT_FOUND))
+		return error;
+	error_drop(&error);
+	error = runtime_read_exit(dirfd, ret_exit_code);
+	if (error_is(error, ERROR_NOT_FOUND)) { // its monitor was killed, and it by that
+		error_drop(&error);
+		*ret_exit_code = 137;
+	}
+	return error;
+}
+
+// --- Freezing
+
+static fallible freezable(struct engine *e, const char *id, struct life *life, bool *ret_frozen,
+                          const char *verb)
+{
+	TRY(life_of_task(e, id, life));
+	if (life->owner != LIFE_RUNNING)
+		return error_new(ERROR_INVALID, "cannot %s a stopped container", verb);
+	return runtime_is_frozen(life->task->cgroup, ret_frozen);
+}
+
+fallible engine_task_pause(struct engine *e, const char *id)
+{
+	defer(life_forget) struct life life = {0};
+	bool is_frozen = false;
+	TRY(freezable(e, id, &life, &is_frozen, "pause"));
+	if (is_frozen)
+		return error_new(ERROR_INVALID, "cannot pause a paused container");
+	return runtime_pause(life.task->cgroup);
+}
+
+fallible engine_task_resume(struct engine *e, const char *id)
+{
+	defer(life_forget) struct life life = {0};
+	bool is_frozen = false;
+	TRY(freezable(e, id, &life, &is_frozen, "resume"));
+	if (!is_frozen)
+		return error_new(ERROR_INVALID, "cannot resume a running process");
+	return runtime_resume(life.task->cgroup);
+}
+
+// --- Processes
+
+void engine_processes_free(struct engine_processes *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < p->n; i++)
+		free(p->items[i].exec_id);
+	free(p->items);
+	free(p);
+}
+
+static void name_exec(int dirfd, const char *folder, struct engine_processes *list)
+{
+	auto_fd int fd = openat(dirfd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_runtime_close struct runtime_task *task = NULL;
+	struct runtime_state state = {0};
+	struct error *error = fd < 0 ? ended() : runtime_open(fd, &task);
+	if (!error)
+		error = runtime_state(task, &state);
+	for (size_t i = 0; !error && i < list->n; i++)
+		if (list->items[i].pid == state.pid && !list->items[i].exec_id)
+			list->items[i].exec_id = alloc_string(folder + strlen(EXEC_FOLDER));
+	error_drop(&error); // it has ended
+}
+
+static fallible name_execs(int dirfd, struct engine_processes *list)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		FAIL_ERRNO("state folder");
+	struct dirent *entry;
+	while ((entry = readdir(dir)))
+		if (text_starts(entry->d_name, EXEC_FOLDER))
+			name_exec(dirfd, entry->d_name, list);
+	closedir(dir);
+	return NULL;
+}
+
+fallible engine_task_processes(struct engine *e, const char *id, struct engine_processes **ret)
+{
+	defer(life_forget) struct life life = {0};
+	TRY(life_of_task(e, id, &life));
+	auto_free pid_t *pids = NULL;
+	size_t n = 0;
+	struct error *error = NULL;
+	if (life.owner == LIFE_RUNNING)
+		error = runtime_processes(life.task->cgroup, &pids, &n);
+	if (error_is(error, ERROR_NOT_FOUND))
+		error_drop(&error); // it has ended
+	TRY(error);
+	struct engine_processes *list = alloc(sizeof(*list));
+	list->items = alloc_array(n + 1, sizeof(*list->items));
+	list->n = n;
+	for (size_t i = 0; i < n; i++)
+		list->items[i].pid = pids[i];
+	auto_fd int dirfd = -1;
+	error = store_open_state_dir(e->store, e->ns, id, &dirfd);
+	if (!error)
+		error = name_execs(dirfd, list);
+	error_drop(&error); // the folder has gone with the container: then there are no names
+	*ret = list;
+	return NULL;
+}
+
+fallible engine_task_metrics(struct engine *e, const char *id, struct engine_metrics *ret)
+{
+	defer(life_forget) struct life life = {0};
+	TRY(life_of_task(e, id, &life));
+	if (!*life.task->cgroup)
+		return error_new(ERROR_NOT_FOUND, "task %s: has ended, and its cgroup is gone", id);
+	auto_cgroups struct cgroups *cgroups = NULL;
+	auto_cgroup struct cgroup *group = NULL;
+	struct cgroup_stats stats;
+	TRY(cgroups_open(&cgroups));
+	TRY(cgroup_open(cgroups, life.task->cgroup, &group));
+	TRY(cgroup_read_stats(group, &stats));
+	*ret = (struct engine_metrics){
+		.has_memory = stats.known & CGROUP_STAT_MEMORY,
+		.has_cpu = stats.known & CGROUP_STAT_CPU,
+		.has_pids = stats.known & CGROUP_STAT_PIDS,
+		.memory_usage_bytes = stats.memory_usage_bytes,
+		.memory_limit_bytes = stats.memory_limit_bytes,
+		.cpu_usage_ns = stats.cpu_usage_us * 1000,
+		.pids = stats.pids,
+		.pids_limit = stats.pids_limit,
+	};
+	return NULL;
+}

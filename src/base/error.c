@@ -58,8 +58,11 @@ struct error *error_join(struct error *first, struct error *second)
 		return second;
 	if (!second)
 		return first;
-	auto_free char *old = first->message;
-	first->message = alloc_printf("%s; %s", old, second->message);
+	// One cause can fail several steps; it is told once.
+	if (!strstr(first->message, second->message)) {
+		auto_free char *old = first->message;
+		first->message = alloc_printf("%s; %s", old, second->message);
+	}
 	error_free(second);
 	return first;
 }

@@ -20,6 +20,9 @@ static void error_messages(void **state)
 	e = error_join(e, error_system(ENOENT, "rmdir %s", "d"));
 	assert_string_equal(e->message,
 	                    "run web: image \"x\": not found; rmdir d: No such file or directory");
+	e = error_join(e, error_system(ENOENT, "rmdir %s", "d")); // one cause is told once
+	assert_string_equal(e->message,
+	                    "run web: image \"x\": not found; rmdir d: No such file or directory");
 	assert_null(error_join(NULL, NULL));
 	assert_null(error_prefix(NULL, "x"));
 }

@@ -483,10 +483,13 @@ fallible run_wait(struct run *run, int *ret_exit_code)
 		error_drop(&lost);
 		runtime_close(run->process);
 		run->process = NULL;
-		TRY(life_finish(e, run->request->id, run->instance, true, LIFE_FORGET));
-	} else {
-		TRY(life_finish(e, run->request->id, run->instance, false, LIFE_FORGET));
 	}
+	// The program has run, and its exit code is the answer, also where cleaning fails.
+	struct error *left =
+		life_finish(e, run->request->id, run->instance, run->process == NULL, LIFE_FORGET);
+	if (left)
+		engine_warn(e, "clean-up: %s", left->message);
+	error_free(left);
 	life_leave(e, run->process);
 	run->process = NULL;
 	*ret_exit_code = code;

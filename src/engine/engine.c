@@ -24,6 +24,7 @@ fallible engine_open(const struct engine_options *o, struct engine **ret)
 		.snapshotter = copy(o->snapshotter),
 		.cni_conf_dir = copy(o->cni_conf_dir),
 		.sink = o->sink,
+		.stop_fd = -1,
 	};
 	for (const char *const *dir = o->cni_plugin_dirs; dir && *dir; dir++)
 		strings_add(&e->cni_plugin_dirs, *dir);
@@ -58,12 +59,6 @@ fallible engine_store(struct engine *e, struct store **ret)
 	TRY(error);
 	*ret = e->store;
 	return NULL;
-}
-
-fallible engine_begin_session(struct store *store, struct store_session **ret)
-{
-	TRY(store_collect_dead_sessions(store));
-	return store_begin_session(store, ret);
 }
 
 void engine_warn(const struct engine *e, const char *format, ...)
@@ -140,6 +135,7 @@ fallible engine_transfer(struct engine *e, struct transfer *ret, char **ret_prog
 		.warn = worker_warn,
 		.debug = worker_debug,
 		.arg = e,
+		.stop_fd = e->stop_fd,
 	};
 	return NULL;
 }

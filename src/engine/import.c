@@ -139,9 +139,9 @@ fallible engine_import(struct engine *engine, const struct engine_import *reques
 	               .all_platforms = request->all_platforms,
 	               .no_unpack = request->no_unpack},
 	};
-	TRY(engine_begin_session(store, &im.in.session));
+	TRY(engine_begin_session(engine, &im.in.session));
 	struct error *e = import_into(&im);
-	e = error_join(e, store_end_session(im.in.session));
+	e = error_join(e, engine_end_session(engine, im.in.session));
 	if (e)
 		return e;
 	*ret = im.in.names;

@@ -9,6 +9,7 @@
 #include "store/store.h"
 #include "sys/fd.h"
 #include "transfer/client.h"
+#include <signal.h>
 
 struct engine {
 	char *root, *state, *ns, *snapshotter; // NULL: the default of the room that it is for
@@ -16,11 +17,16 @@ struct engine {
 	struct strings cni_plugin_dirs;
 	struct engine_sink sink;
 	struct store *store; // opened by the first that needs it
+	int stop_fd;         // readable: a signal wants the session to end; -1: there is none
+	sigset_t signals;    // what was blocked before the session
 };
 
 fallible engine_store(struct engine *e, struct store **ret); // borrowed
-// A session, after what interrupted commands left has been collected.
-fallible engine_begin_session(struct store *store, struct store_session **ret);
+// session.c: a session of the (opened) store, after what killed commands left has been collected.
+// SIGINT and its like end it, with nothing left. One at a time. The signal is let in by
+// engine_end_session(), which then may not return.
+fallible engine_begin_session(struct engine *e, struct store_session **ret);
+fallible engine_end_session(struct engine *e, struct store_session *session);
 void engine_warn(const struct engine *e, const char *format, ...) PRINTF(2, 3);
 void engine_debug(const struct engine *e, const char *format, ...) PRINTF(2, 3);
 void engine_progress(const struct engine *e, const struct engine_progress *progress);

@@ -379,9 +379,9 @@ fallible engine_pull(struct engine *engine, const struct engine_pull *request, c
 		.key = arena_printf(p.in.arena, "containerd.io/distribution.source.%s",
 	                            p.reference.host),
 		.value = p.reference.path};
-	TRY(engine_begin_session(store, &p.in.session));
+	TRY(engine_begin_session(engine, &p.in.session));
 	struct error *e = pull_into(&p);
-	e = error_join(e, store_end_session(p.in.session));
+	e = error_join(e, engine_end_session(engine, p.in.session));
 	if (e)
 		return explain(request, e);
 	*ret_name = alloc_string(p.reference.normalised);

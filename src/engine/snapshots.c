@@ -268,7 +268,7 @@ static fallible unpack_stored(struct engine *e, const char *snapshotter,
                               const struct store_manifest *m)
 {
 	struct store_session *session;
-	TRY(engine_begin_session(e->store, &session));
+	TRY(engine_begin_session(e, &session));
 	struct unpacking *u = NULL;
 	struct error *error = unpacking_begin(e, session, snapshotter, &u);
 	if (!error)
@@ -279,7 +279,7 @@ static fallible unpack_stored(struct engine *e, const char *snapshotter,
 		error = store_publish(session, &p);
 	}
 	unpacking_free(u);
-	return error_join(error, store_end_session(session));
+	return error_join(error, engine_end_session(e, session));
 }
 
 fallible engine_ensure_unpacked(struct engine *e, const char *snapshotter,

@@ -9,6 +9,7 @@
 #include "sys/fd.h"
 #include "transfer/client_private.h"
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -101,7 +102,7 @@ static int place_fds(int *fds, int n)
 	enum { ASIDE = 64 };
 	for (int i = 0; i < n; i++)
 		if (fds[i] >= 0 && (fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, ASIDE)) < 0)
-			return errno;
+			return errno == EINVAL ? EMFILE : errno; // our limit ends below them
 	for (int i = 0; i < n; i++) {
 		if (fds[i] < 0)
 			close(i);
@@ -334,11 +335,21 @@ static fallible receive(int socket, struct packet *p, int *ret_fd, bool *ret_end
 	return NULL;
 }
 
+static fallible await_packet(int socket, int stop_fd)
+{
+	struct pollfd p[] = {{.fd = socket, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
+	while (poll(p, 2, -1) < 0)
+		if (errno != EINTR)
+			FAIL_ERRNO("listen to the worker");
+	return p[1].revents ? error_new(ERROR_SYSTEM, "interrupted") : NULL;
+}
+
 static fallible listen_to(struct listener *l, int socket)
 {
 	struct packet p;
 	for (bool ended = false;;) {
 		auto_fd int fd = -1;
+		TRY(await_packet(socket, l->job->transfer->stop_fd));
 		TRY(receive(socket, &p, &fd, &ended));
 		if (ended)
 			return NULL;

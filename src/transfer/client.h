@@ -29,6 +29,7 @@ struct transfer {
 	void (*warn)(void *arg, const char *line);  // what the user should know, once
 	void (*debug)(void *arg, const char *line); // steps, e.g. that Landlock is missing
 	void *arg;
+	int stop_fd; // readable: the worker is killed, the call fails ("interrupted"); -1: none
 };
 
 // --- archives -------------------------------------------------------------------------------

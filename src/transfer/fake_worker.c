@@ -28,6 +28,8 @@ int main(int argc, char **argv)
 	channel_open(WORKER_SOCKET);
 	if (!strcmp(what, "crash"))
 		__builtin_trap();
+	while (!strcmp(what, "hang"))
+		pause();
 	if (!strcmp(what, "garbage"))
 		return send(WORKER_SOCKET, "garbage", 7, 0) != 7;
 	if (!strcmp(what, "foreign-directory"))

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -43,6 +44,8 @@ static int open_folder(const char *name)
 	return fd;
 }
 
+static int stop_fd = -1;
+
 // The name decides what the fake worker does.
 static char *fake(const char *what)
 {
@@ -52,7 +55,7 @@ static char *fake(const char *what)
 
 static struct error *read_archive(const char *program)
 {
-	const struct transfer t = {.program = program};
+	const struct transfer t = {.program = program, .stop_fd = stop_fd};
 	auto_fd int input = memfd_create("archive", MFD_CLOEXEC);
 	auto_fd int ingest = open_folder("new");
 	const struct transfer_archive_request r = {
@@ -65,7 +68,7 @@ static struct error *read_archive(const char *program)
 
 static struct error *unpack(const char *program, const char *media_type)
 {
-	const struct transfer t = {.program = program};
+	const struct transfer t = {.program = program, .stop_fd = stop_fd};
 	auto_fd int blob = memfd_create("blob", MFD_CLOEXEC);
 	auto_fd int new = open_folder("new");
 	auto_fd int lower = open_folder("lower");
@@ -140,6 +143,18 @@ static void layers_of_liars(void **state)
 	}
 }
 
+static void interrupted(void **state)
+{
+	(void)state;
+	if (lacks_root())
+		skip();
+	stop_fd = eventfd(1, EFD_CLOEXEC);
+	auto_free char *program = fake("hang");
+	auto_error struct error *e = read_archive(program);
+	close(fd_take(&stop_fd));
+	assert_string_equal(e ? e->message : "", "interrupted");
+}
+
 static void without_a_worker(void **state)
 {
 	(void)state;
@@ -177,9 +192,8 @@ static void texts_are_cleaned(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(archives_of_liars),
-		cmocka_unit_test(layers_of_liars),
-		cmocka_unit_test(without_a_worker),
+		cmocka_unit_test(archives_of_liars), cmocka_unit_test(layers_of_liars),
+		cmocka_unit_test(interrupted),       cmocka_unit_test(without_a_worker),
 		cmocka_unit_test(texts_are_cleaned),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -103,7 +103,8 @@ static fallible run(const struct transfer *t, struct transfer_archive_request *r
 int main(int argc, char **argv)
 {
 	const char *platforms[MOST];
-	struct transfer t = {.warn = print_line, .debug = print_line, .progress = print_progress};
+	struct transfer t = {
+		.stop_fd = -1, .warn = print_line, .debug = print_line, .progress = print_progress};
 	struct transfer_archive_request r = {.transfer = &t, .platforms = platforms};
 	bool native = false;
 	int i = 1;

@@ -53,9 +53,9 @@ static const struct {
 	const char *words, *hint;
 } run_flags[] = {
 	{"network net",      "--net-host uses the network of the host, --cni gives the container its own"},
-	{"tmpfs",            "--mount type=tmpfs,src=tmpfs,dst=DIR mounts one"},
-	{"shm-size",         "--mount type=tmpfs,src=shm,dst=/dev/shm,options=size=64m does that"},
-	{"volume v",         "--mount type=bind,src=DIR,dst=DIR,options=rbind does that"},
+	{"tmpfs",            "--mount type=tmpfs,dst=DIR mounts one"},
+	{"shm-size",         "--mount type=tmpfs,dst=/dev/shm,options=size=64m does that"},
+	{"volume v",         "--mount type=bind,src=DIR,dst=DIR does that"},
 	{"h",                "did you mean --hostname?"},
 	{"cgroup-parent",    "--cgroup PATH puts the container into a group"},
 	{"pid ipc uts userns", "--with-ns TYPE:PATH joins a namespace"},

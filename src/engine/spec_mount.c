@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// --mount: fields divided by commas as in a line of CSV (RFC 4180), options by colons.
+// --mount: fields divided by commas as in a line of CSV (RFC 4180), options by colons. Docker's
+// fields are understood beside ctr's: target, readonly and ro.
 #include "engine/spec_private.h"
 #include <string.h>
 
@@ -36,6 +37,7 @@ static fallible next_field(const char **p, struct str *out, bool *ret_more)
 
 struct wish { // what one --mount says
 	char *type, *source, *destination, *options;
+	bool read_only;
 };
 
 static void wish_done(struct wish *w)
@@ -46,19 +48,51 @@ static void wish_done(struct wish *w)
 	free(w->options);
 }
 
+static struct error *with_form(struct error *e)
+{
+	return error_hint(e, "such as type=bind,src=/srv,dst=/srv,options=rbind:ro or "
+	                     "type=bind,source=/srv,target=/srv,readonly");
+}
+
+// "readonly", "ro=false": docker's; false if `field` is none of them.
+static bool read_access(struct wish *w, const char *field)
+{
+	// clang-format off
+	static const struct {
+		const char *field;
+		bool read_only;
+	} fields[] = {
+		{"readonly", true}, {"readonly=true", true}, {"readonly=1", true},
+		{"ro", true}, {"ro=true", true}, {"ro=1", true},
+		{"readonly=false", false}, {"readonly=0", false}, {"ro=false", false},
+		{"ro=0", false}, {"rw", false},
+	};
+	// clang-format on
+	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
+		if (strcmp(fields[i].field, field) == 0) {
+			w->read_only = fields[i].read_only;
+			return true;
+		}
+	return false;
+}
+
 static fallible read_field(struct wish *w, const char *field)
 {
 	const struct {
 		const char *key;
 		char **value;
 	} keys[] = {
-		{"type", &w->type},       {"source", &w->source},
-		{"src", &w->source},      {"destination", &w->destination},
-		{"dst", &w->destination}, {"options", &w->options},
+		{"type", &w->type},          {"source", &w->source},
+		{"src", &w->source},         {"destination", &w->destination},
+		{"dst", &w->destination},    {"options", &w->options},
+		{"target", &w->destination},
 	};
+	if (read_access(w, field))
+		return NULL;
 	const char *equals = strchr(field, '=');
 	if (!equals)
-		return error_new(ERROR_USAGE, "invalid mount specification: expected key=val");
+		return with_form(
+			error_new(ERROR_USAGE, "invalid mount specification: expected key=val"));
 	auto_free char *key = alloc_bytes(field, (size_t)(equals - field));
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		if (!strcmp(keys[i].key, key)) {
@@ -66,7 +100,34 @@ static fallible read_field(struct wish *w, const char *field)
 			*keys[i].value = alloc_string(equals + 1);
 			return NULL;
 		}
-	return error_new(ERROR_USAGE, "mount option \"%.64s\" not supported", key);
+	return with_form(error_new(ERROR_USAGE, "mount option \"%.64s\" not supported", key));
+}
+
+static bool has_option(const char *options, const char *option)
+{
+	size_t size = strlen(option);
+	for (const char *o = options; o; o = strchr(o, ':') ? strchr(o, ':') + 1 : NULL)
+		if (strcspn(o, ":") == size && memcmp(o, option, size) == 0)
+			return true;
+	return false;
+}
+
+static void add_option(struct wish *w, const char *option)
+{
+	char *longer = w->options && *w->options ? alloc_printf("%s:%s", w->options, option)
+	                                         : alloc_string(option);
+	free(w->options);
+	w->options = longer;
+}
+
+// What docker's form leaves unsaid: a bind mount binds, and everything below it.
+static void complete(struct wish *w)
+{
+	if (w->type && strcmp(w->type, "bind") == 0 && !has_option(w->options, "bind") &&
+	    !has_option(w->options, "rbind"))
+		add_option(w, "rbind");
+	if (w->read_only && !has_option(w->options, "ro"))
+		add_option(w, "ro");
 }
 
 static fallible read_mount(const char *text, struct wish *w)
@@ -78,7 +139,9 @@ static fallible read_mount(const char *text, struct wish *w)
 		TRY(read_field(w, field.bytes));
 	}
 	if (!w->destination || !*w->destination)
-		return error_new(ERROR_USAGE, "invalid mount specification: no destination");
+		return with_form(
+			error_new(ERROR_USAGE, "invalid mount specification: no destination"));
+	complete(w);
 	return NULL;
 }
 

@@ -108,6 +108,36 @@ static void docker_ways(void **state)
 	assert_null(oci_spec_check(spec));
 }
 
+static void mounts_in_both_forms(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *options; // joined by a comma
+	} cases[] = {
+		{"type=bind,src=/srv,dst=/x,options=rbind:ro", "rbind,ro"},
+		{"type=bind,source=/srv,target=/x,readonly", "rbind,ro"},
+		{"type=bind,source=/srv,target=/x,ro=true", "rbind,ro"},
+		{"type=bind,source=/srv,target=/x,readonly=false", "rbind"},
+		{"type=bind,src=/srv,dst=/x,options=bind,readonly", "bind,ro"},
+		{"readonly,type=bind,src=/srv,dst=/x,options=ro:rbind", "ro,rbind"},
+		{"type=bind,src=/srv,dst=/x,options=nosuid", "nosuid,rbind"},
+		{"type=bind,src=/srv,dst=/x", "rbind"},
+		{"type=tmpfs,dst=/x,ro", "ro"},
+		{"type=tmpfs,dst=/x", ""},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		auto_oci_spec struct oci_spec *spec =
+			made(&(struct spec_request){.mounts = TEXTS(cases[i].text)}, BUSYBOX);
+		const struct oci_mount *m = &spec->mounts.items[spec->mounts.n - 1];
+		assert_string_equal(m->destination, "/x");
+		auto_str struct str options = STR_LIMIT(256);
+		str_add(&options, "");
+		for (size_t o = 0; o < m->options.n; o++)
+			str_printf(&options, "%s%s", o ? "," : "", m->options.items[o]);
+		assert_string_equal(options.bytes, cases[i].options);
+	}
+}
+
 static void seccomp_is_on(void **state)
 {
 	(void)state;
@@ -235,7 +265,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_flags),     cmocka_unit_test(docker_ways),
 		cmocka_unit_test(seccomp_is_on), cmocka_unit_test(hostile_user_files),
-		cmocka_unit_test(this_machine),
+		cmocka_unit_test(this_machine),  cmocka_unit_test(mounts_in_both_forms),
 	};
 	golden = argc > 1 ? argv[1] : "test/golden/ctr-2.1.1";
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,8 +6,6 @@
 #include "cli/session.h"
 #include "cli/table.h"
 #include "cli/units.h"
-#include <fcntl.h>
-#include <unistd.h>
 
 static void images_cleanup(struct engine_images **images)
 {
@@ -142,67 +140,6 @@ fallible command_images_check(struct invocation *in)
 	auto_str struct str text = STR_LIMIT(OUTPUT_LIMIT);
 	table_print(&t, &text);
 	output_str(&text);
-	return NULL;
-}
-
-static fallible open_archive(const char *path, int *ret_fd)
-{
-	int fd = text_equal(path, "-") ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
-	                               : open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		int sys = errno;
-		struct error *e = error_system(sys, "open %s", path);
-		return sys == ENOENT ? error_hint(error_recode(e, ERROR_NOT_FOUND),
-		                                  "an archive is what docker save, podman save or "
-		                                  "skopeo copy write; - is standard input")
-		                     : e;
-	}
-	*ret_fd = fd;
-	return NULL;
-}
-
-static void close_fd(const int *fd)
-{
-	int saved = errno;
-	if (*fd >= 0)
-		close(*fd);
-	errno = saved;
-}
-
-fallible command_images_import(struct invocation *in)
-{
-	TRY(argument_needed(in, 0, "please provide an archive to import"));
-	defer(close_fd) int fd = -1;
-	TRY(open_archive(argument(in, 0), &fd));
-	auto_session struct session s = {0};
-	TRY(session_open(in, &s));
-	size_t n_labels;
-	auto_free const char **labels = flag_texts(in, "label", &n_labels);
-	struct engine_import request = {
-		.fd = fd,
-		.base_name = optional(flag_text(in, "base-name")),
-		.index_name = optional(flag_text(in, "index-name")),
-		.digests = flag_bool(in, "digests"),
-		.skip_digest_for_named = flag_bool(in, "skip-digest-for-named"),
-		.all_platforms = flag_bool(in, "all-platforms"),
-		.platform = optional(flag_text(in, "platform")),
-		.no_unpack = flag_bool(in, "no-unpack"),
-		.local = flag_bool(in, "local"),
-		.sync_fs = flag_bool(in, "sync-fs"),
-		.compress_blobs = flag_bool(in, "compress-blobs"),
-		.discard_unpacked_layers = flag_bool(in, "discard-unpacked-layers"),
-		.labels = labels,
-		.n_labels = n_labels,
-		.snapshotter = session_snapshotter(&s),
-	};
-	auto_strings struct strings names = {0};
-	TRY(engine_import(s.engine, &request, &names));
-	for (size_t i = 0; i < names.n; i++) {
-		auto_str struct str line = STR_LIMIT(65536), clean = STR_LIMIT(65536);
-		output_clean(&clean, names.items[i]);
-		str_printf(&line, "%-40s\tsaved\t\n", clean.bytes); // as ctr's last screen
-		output_str(&line);
-	}
 	return NULL;
 }
 

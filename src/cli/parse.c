@@ -7,6 +7,7 @@
 #include "cli/gotext.h"
 #include "cli/invocation.h"
 #include "cli/units.h"
+#include "oci/names.h"
 #include <assert.h>
 
 void invocation_face(struct invocation *in, const char *argv0, const char *compat)
@@ -184,6 +185,16 @@ static fallible combined_flags(struct invocation *in, struct words *w, const cha
 	return NULL;
 }
 
+// kill -9, kill -KILL: as every other kill has it.
+static bool is_signal(const struct invocation *in, const char *word)
+{
+	int number;
+	if (in->ctr || word[1] == '-' || strcmp(command_name(in->command), "kill") != 0)
+		return false;
+	auto_error struct error *e = oci_signal_parse(word + 1, &number);
+	return !e || (word[1] >= '0' && word[1] <= '9');
+}
+
 static fallible parse_flag(struct invocation *in, struct words *w, const char *word)
 {
 	const char *body = word + (word[1] == '-' ? 2 : 1);
@@ -209,6 +220,9 @@ static fallible parse_flag(struct invocation *in, struct words *w, const char *w
 			in->intention = SHOW_VERSION;
 		return NULL;
 	}
+	if (is_signal(in, word))
+		return set_flag(in, command_flag(in->command, "signal", true), in->depth - 1,
+		                "signal", body);
 	bool combined = false;
 	if (!in->ctr && word[1] != '-' && size > 1)
 		TRY(combined_flags(in, w, body, &combined));

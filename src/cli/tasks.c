@@ -7,6 +7,7 @@
 #include "cli/report.h"
 #include "cli/session.h"
 #include "cli/table.h"
+#include "oci/names.h"
 #include <inttypes.h>
 #include <time.h>
 
@@ -122,12 +123,22 @@ fallible command_tasks_exec_anonymous(struct invocation *in)
 
 // --- kill, stop, wait, pause, resume, rm
 
+static fallible check_signal(const char *text)
+{
+	int number;
+	return *text ? error_hint(oci_signal_parse(text, &number),
+	                          "a signal is a name such as TERM, KILL or HUP, or a number from "
+	                          "1 to 64")
+	             : NULL;
+}
+
 fallible command_tasks_kill(struct invocation *in)
 {
 	const char *exec_id = optional(flag_text(in, "exec-id"));
 	TRY(argument_needed(in, 0, "container id must be provided"));
 	if (exec_id && flag_bool(in, "all"))
 		return error_new(ERROR_USAGE, "specify an exec-id or all; not both");
+	TRY(check_signal(flag_text(in, "signal")));
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));
 	return engine_task_kill(s.engine, in->args[0], exec_id, optional(flag_text(in, "signal")),

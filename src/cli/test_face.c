@@ -141,8 +141,49 @@ static void image_lines(void **state)
 	                 "a=1                                     \tsaved\t\n",
 	         "coracle: warning: a warning\n"},
 		{"coracle --debug images import /dev/null", 125, "", NULL},
+		{"coracle images import /", 125, "",
+	         "coracle: /: is a directory, not an archive\n"
+	         "hint: a folder with an OCI layout is imported by tar -C FOLDER -c . | coracle "
+	         "images import -\n"},
 	};
 	compare(cases, N(cases));
+}
+
+// An archive that is refused (the engine does, with --debug) by its first bytes.
+static void archive_hints(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *bytes, *hint;
+	} cases[] = {
+		{"\xfd"
+	         "7zXZ",
+	         "hint: it is compressed by xz: xz -dc FILE | coracle images import -\n"},
+		{"BZh9",
+	         "hint: it is compressed by bzip2: bzip2 -dc FILE | coracle images import -\n"},
+		{"PK\x03\x04", "hint: it is a zip archive; "},
+		{"hello",
+	         "hint: an archive is an OCI layout or what docker save writes, as tar, plain or "
+	         "compressed by gzip or zstd\n"},
+		{"", "hint: an archive is an OCI layout"},
+		{"\x1f\x8b", "debug is on\n"},
+	};
+	static struct outcome o;
+	for (size_t i = 0; i < N(cases); i++) {
+		int fd = memfd_create("archive", MFD_CLOEXEC);
+		size_t size = strlen(cases[i].bytes);
+		assert_int_equal(write(fd, cases[i].bytes, size), (ssize_t)size);
+		auto_free char *line =
+			alloc_printf("coracle --debug images import /proc/self/fd/%d", fd);
+		run_line(line, &o);
+		close(fd);
+		assert_int_equal(o.status, 125);
+		auto_free char *named =
+			alloc_printf("coracle: /proc/self/fd/%d: debug is on\n", fd);
+		if (!strstr(o.err, named) || !strstr(o.err, cases[i].hint) ||
+		    (!text_starts(cases[i].hint, "hint") && strstr(o.err, "hint")))
+			fail_msg("%s", o.err);
+	}
 }
 
 static void inspect_lines(void **state)
@@ -317,6 +358,15 @@ static void container_lines(void **state)
 	         "coracle: container \"a\" in namespace \"default\": not found\n"
 	         "coracle: container \"b\" in namespace \"default\": not found\n"},
 		{"coracle rm -f demo", 0, "", ""},
+		{"coracle kill -9 demo", 0, "kill demo 9\n", ""},
+		{"coracle tasks kill -KILL -a demo", 0, "kill demo KILL all\n", ""},
+		{"coracle kill -SIGHUP demo", 0, "kill demo SIGHUP\n", ""},
+		{"coracle kill -99 demo", 125, "",
+	         "coracle: invalid signal: 99\n"
+	         "hint: a signal is a name such as TERM, KILL or HUP, or a number from 1 to 64\n"},
+		{"ctr t kill -s NOSUCH demo", 1, "",
+	         "ctr: invalid signal: NOSUCH\n"
+	         "hint: a signal is a name such as TERM, KILL or HUP, or a number from 1 to 64\n"},
 		{"coracle kill -s 9 demo", 0, "kill demo 9\n", ""},
 		{"ctr c label demo c=1", 0, "c=1,d=\n", ""},
 		{"ctr t kill demo", 0, "kill demo -\n", ""},
@@ -360,7 +410,8 @@ static void run_lines(void **state)
 	         "coracle: container ID \"--rm\" begins with a dash\n"
 	         "hint: flags come before the image: what stands behind it is the ID and the "
 	         "command\n"},
-		{"ctr run busybox --rm x", 137, " image=busybox id=--rm arg=x as-ctr stdio=0,1,2\n", ""},
+		{"ctr run busybox --rm x", 137, " image=busybox id=--rm arg=x as-ctr stdio=0,1,2\n",
+	         ""},
 		{"coracle run -eX=1 -w/w -u1:2 busybox web", 137,
 	         " image=busybox id=web env=X=1 cwd=/w user=1:2 stdio=0,1,2\n", ""},
 		{"coracle run -e CORACLE_TEST_GIVEN -e CORACLE_TEST_NONE busybox web", 137,
@@ -483,7 +534,7 @@ int main(void)
 		cmocka_unit_test(image_lines),    cmocka_unit_test(inspect_lines),
 		cmocka_unit_test(snapshot_lines), cmocka_unit_test(container_lines),
 		cmocka_unit_test(run_lines),      cmocka_unit_test(house_lines),
-		cmocka_unit_test(log_lines),
+		cmocka_unit_test(log_lines),      cmocka_unit_test(archive_hints),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

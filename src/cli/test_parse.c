@@ -119,6 +119,8 @@ static const struct {
 	{"coracle run -nblue a b", "unknown flag -nblue", NULL, 2},
 	{"coracle run -p8080:80 a b", "unknown flag -p8080:80",
          "-p is not in coracle yet; coracle run --help shows the flags that are there", 2},
+	{"coracle kill -NOSUCH web", "unknown flag -NOSUCH", NULL, 2},
+	{"ctr t kill -9 web", "flag provided but not defined: -9", NULL, 1},
 	{"coracle rmi busybox", "unknown command \"rmi\"", "did you mean coracle images rm?", 2},
 	{"ctr rmi busybox", "No help topic for 'rmi'", "did you mean ctr images rm?", 3},
 	{"coracle load x.tar", "unknown command \"load\"", "did you mean coracle images import?", 2},

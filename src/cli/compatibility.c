@@ -27,8 +27,8 @@ static const char *const differences[][2] = {
 	{"`snapshots view` is kept until it is removed", "ctr's next collection takes it"},
 	{"what comes from images is printed with control characters shown as \\xNN",
 	 "a label could rewrite the terminal"},
-	{"`--mount` takes docker's target, readonly and ro too, and type=bind binds without options",
-	 "ctr answers \"no such device\""},
+	{"`--mount` takes docker's target, readonly and ro too; as coracle and with these type=bind "
+	 "binds without options", "ctr answers \"no such device\""},
 	{"a second archive behind `images import` is an error", "ctr drops it without a word"},
 	{"`snapshots mounts` quotes for sh", "a path with a blank would be two words"},
 };

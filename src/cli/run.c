@@ -134,6 +134,7 @@ static fallible fill_spec(const struct invocation *in, struct request *r)
 	spec->seccomp = flag_bool(in, "seccomp");
 	spec->no_seccomp = flag_bool(in, "no-seccomp");
 	spec->profile_needs_seccomp = spec->cap_prefix_required = in->ctr;
+	spec->binds_bind = !in->ctr;
 	spec->cgroup = flag_given(in, "cgroup") ? flag_text(in, "cgroup") : NULL;
 	spec->has_rootfs = flag_bool(in, "rootfs");
 	return NULL;

@@ -32,7 +32,8 @@ struct spec_request {
 	const char *seccomp_profile; // --seccomp-profile: its contents; NULL: not given
 	bool profile_needs_seccomp;  // as ctr: a profile without --seccomp is refused
 	bool cap_prefix_required;    // as ctr: NET_ADMIN is refused, CAP_NET_ADMIN isn't
-	uint64_t memory_limit;       // bytes
+	bool binds_bind;       // as coracle: type=bind without bind or rbind binds recursively
+	uint64_t memory_limit; // bytes
 	double cpus;
 	struct oci_u64 cpu_shares; // unset: 1024; 0: left out
 	struct oci_i64 cpu_quota;  // microseconds; -1 is as unset

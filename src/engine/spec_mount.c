@@ -38,6 +38,7 @@ static fallible next_field(const char **p, struct str *out, bool *ret_more)
 struct wish { // what one --mount says
 	char *type, *source, *destination, *options;
 	bool read_only;
+	bool is_dockers; // one of its words was used: what its form leaves unsaid is meant
 };
 
 static void wish_done(struct wish *w)
@@ -71,6 +72,7 @@ static bool read_access(struct wish *w, const char *field)
 	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
 		if (strcmp(fields[i].field, field) == 0) {
 			w->read_only = fields[i].read_only;
+			w->is_dockers = true;
 			return true;
 		}
 	return false;
@@ -98,6 +100,7 @@ static fallible read_field(struct wish *w, const char *field)
 		if (!strcmp(keys[i].key, key)) {
 			free(*keys[i].value);
 			*keys[i].value = alloc_string(equals + 1);
+			w->is_dockers |= strcmp(key, "target") == 0;
 			return NULL;
 		}
 	return with_form(error_new(ERROR_USAGE, "mount option \"%.64s\" not supported", key));
@@ -121,17 +124,19 @@ static void add_option(struct wish *w, const char *option)
 }
 
 // What docker's form leaves unsaid: a bind mount binds, and everything below it.
+// ctr's form needs it said, else the kernel looks for a file system called bind.
 static void complete(struct wish *w)
 {
-	if (w->type && strcmp(w->type, "bind") == 0 && !has_option(w->options, "bind") &&
-	    !has_option(w->options, "rbind"))
+	if (w->is_dockers && w->type && strcmp(w->type, "bind") == 0 &&
+	    !has_option(w->options, "bind") && !has_option(w->options, "rbind"))
 		add_option(w, "rbind");
 	if (w->read_only && !has_option(w->options, "ro"))
 		add_option(w, "ro");
 }
 
-static fallible read_mount(const char *text, struct wish *w)
+static fallible read_mount(const char *text, bool dockers, struct wish *w)
 {
+	w->is_dockers = dockers;
 	const char *p = text;
 	auto_str struct str field = STR_LIMIT(strlen(text) + 1);
 	for (bool more = true; more;) {
@@ -180,7 +185,7 @@ fallible spec_apply_mounts(struct oci_spec *spec, const struct spec_request *r)
 	struct wish *wishes = alloc_array(n, sizeof(*wishes));
 	struct error *e = NULL;
 	for (size_t i = 0; i < n && !e; i++)
-		e = i < r->mounts.n ? read_mount(r->mounts.items[i], &wishes[i])
+		e = i < r->mounts.n ? read_mount(r->mounts.items[i], r->binds_bind, &wishes[i])
 		                    : read_volume(r->volumes.items[i - r->mounts.n], &wishes[i]);
 	for (size_t i = 0; i < n && !e; i++) { // defaults go first, so that two wishes stay
 		char *clean = clean_destination(wishes[i].destination);

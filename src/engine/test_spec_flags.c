@@ -113,6 +113,7 @@ static void mounts_in_both_forms(void **state)
 	(void)state;
 	static const struct {
 		const char *text, *options; // joined by a comma
+		bool coracle;
 	} cases[] = {
 		{"type=bind,src=/srv,dst=/x,options=rbind:ro", "rbind,ro"},
 		{"type=bind,source=/srv,target=/x,readonly", "rbind,ro"},
@@ -120,14 +121,18 @@ static void mounts_in_both_forms(void **state)
 		{"type=bind,source=/srv,target=/x,readonly=false", "rbind"},
 		{"type=bind,src=/srv,dst=/x,options=bind,readonly", "bind,ro"},
 		{"readonly,type=bind,src=/srv,dst=/x,options=ro:rbind", "ro,rbind"},
-		{"type=bind,src=/srv,dst=/x,options=nosuid", "nosuid,rbind"},
-		{"type=bind,src=/srv,dst=/x", "rbind"},
+		{"type=bind,src=/srv,dst=/x,options=nosuid", "nosuid,rbind", true},
+		{"type=bind,src=/srv,dst=/x,options=nosuid", "nosuid"},
+		{"type=bind,src=/srv,dst=/x", "rbind", true},
+		{"type=bind,src=/srv,dst=/x", ""},
 		{"type=tmpfs,dst=/x,ro", "ro"},
 		{"type=tmpfs,dst=/x", ""},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		auto_oci_spec struct oci_spec *spec =
-			made(&(struct spec_request){.mounts = TEXTS(cases[i].text)}, BUSYBOX);
+			made(&(struct spec_request){.mounts = TEXTS(cases[i].text),
+		                                    .binds_bind = cases[i].coracle},
+		             BUSYBOX);
 		const struct oci_mount *m = &spec->mounts.items[spec->mounts.n - 1];
 		assert_string_equal(m->destination, "/x");
 		auto_str struct str options = STR_LIMIT(256);

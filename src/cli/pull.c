@@ -63,14 +63,18 @@ static void registry_login_done(struct registry_login *l)
 	free(l->docker_config);
 }
 
+char *docker_config_folder(void)
+{
+	const char *config = getenv("DOCKER_CONFIG"), *home = getenv("HOME");
+	if (config && *config)
+		return alloc_string(config);
+	return home && *home ? alloc_printf("%s/.docker", home) : NULL;
+}
+
 static fallible read_login(struct invocation *in, struct registry_login *ret)
 {
 	const char *user = flag_text(in, "user"), *colon = strchr(user, ':');
-	const char *config = getenv("DOCKER_CONFIG"), *home = getenv("HOME");
-	if (config && *config)
-		ret->docker_config = alloc_string(config);
-	else if (home && *home)
-		ret->docker_config = alloc_printf("%s/.docker", home);
+	ret->docker_config = docker_config_folder();
 	if (!*user)
 		return NULL;
 	ret->user = colon ? alloc_bytes(user, (size_t)(colon - user)) : alloc_string(user);

@@ -22,6 +22,8 @@ static const char *const list_flags[LISTS] = {
 
 struct request {
 	struct engine_run run;
+	struct engine_pull pull;
+	char *docker_config;
 	struct spec_request spec;
 	const char **lists[LISTS];
 	struct strings env;
@@ -33,6 +35,7 @@ static void request_done(struct request *r)
 	for (size_t i = 0; i < LISTS; i++)
 		free(r->lists[i]);
 	strings_done(&r->env);
+	free(r->docker_config);
 	free(r->env_file);
 	free(r->seccomp_profile);
 	*r = (struct request){0};
@@ -226,6 +229,24 @@ static fallible fill_start(const struct invocation *in, struct engine_run *run)
 	return fill_log(in, run);
 }
 
+// ctr pulls nothing by itself.
+static fallible fill_pull(const struct invocation *in, struct request *r)
+{
+	const char *when = flag_text(in, "pull");
+	if (!*when)
+		when = in->ctr ? "never" : "missing";
+	bool always = !strcmp(when, "always");
+	if (!always && strcmp(when, "missing") != 0 && strcmp(when, "never") != 0)
+		return error_new(ERROR_USAGE, "--pull %s: missing, always or never", when);
+	if (!strcmp(when, "never"))
+		return NULL;
+	r->docker_config = docker_config_folder();
+	r->pull.docker_config = r->docker_config;
+	r->run.pull = &r->pull;
+	r->run.pull_always = always;
+	return NULL;
+}
+
 fallible command_run_run(struct invocation *in)
 {
 	auto_session struct session s = {0};
@@ -234,6 +255,7 @@ fallible command_run_run(struct invocation *in)
 	TRY(fill(in, &s, &r));
 	r.run.remove = flag_bool(in, "rm");
 	TRY(fill_start(in, &r.run));
+	TRY(fill_pull(in, &r));
 	return engine_run(s.engine, &r.run, &in->status);
 }
 

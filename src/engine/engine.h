@@ -235,6 +235,10 @@ struct engine_run {
 	const char *id;
 	const char *config;              // path of a config.json, or NULL
 	const struct spec_request *spec; // what the flags say
+	// How the image is pulled if it isn't there, or anew, with `pull_always`; its reference and
+	// platform are those of this request. NULL: never.
+	const struct engine_pull *pull;
+	bool pull_always;
 	const char *platform;            // NULL: the host's, Windows if the image has only that
 	const char *snapshotter;         // NULL: the engine's
 	const char *pid_file;            // NULL: none

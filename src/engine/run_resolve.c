@@ -53,10 +53,46 @@ static fallible check_request(const struct run *run)
 	return NULL;
 }
 
-static fallible find_image(struct run *run, const char *name)
+static fallible pull_image(struct run *run, const char *name)
+{
+	const struct engine_run *r = run->request;
+	struct engine_pull pull = *r->pull;
+	auto_free char *stored = NULL;
+	pull.reference = name;
+	pull.platforms = r->platform ? &r->platform : NULL;
+	pull.n_platforms = r->platform ? 1 : 0;
+	pull.snapshotter = r->snapshotter;
+	return engine_pull(run->engine, &pull, &stored, NULL);
+}
+
+static fallible look_up(struct run *run, const char *name)
 {
 	TRY(engine_find_image(run->engine, name, &run->image));
-	TRY(engine_choose_manifest(run->image, run->request->platform, &run->manifest));
+	return engine_choose_manifest(run->image, run->request->platform, &run->manifest);
+}
+
+// What isn't there, or not for the platform, is pulled, if the request says how. What the pull
+// can't do comes behind what lacks.
+static fallible get_image(struct run *run, const char *name)
+{
+	const struct engine_run *r = run->request;
+	if (r->pull && r->pull_always)
+		TRY(pull_image(run, name));
+	struct error *lacks = look_up(run, name);
+	if (!error_is(lacks, ERROR_NOT_FOUND) || !r->pull || r->pull_always)
+		return lacks;
+	struct error *e = pull_image(run, name);
+	if (e)
+		return error_join(lacks, e);
+	error_free(lacks);
+	store_image_free(run->image);
+	run->image = NULL;
+	return look_up(run, name);
+}
+
+static fallible find_image(struct run *run, const char *name)
+{
+	TRY(get_image(run, name));
 	if (engine_is_windows(run->manifest))
 		TRY(run_windows_allowed(run));
 	run->snapshotter = engine_snapshotter_for(run->manifest, run->snapshotter);

@@ -14,7 +14,7 @@ import pytest
 
 from harness import cli
 from harness.cli import coracle, ctr
-from harness.images import (OCI, Image, describe_tree, digest, entry, layer, mounted,
+from harness.images import (OCI, Image, busybox_layer, describe_tree, digest, entry, layer, mounted,
                             tree_differences)
 from harness.registry import (Registry, basic, certificate, docker_registry, needs, reply,
                               skopeo_copy)
@@ -251,6 +251,24 @@ def test_foreign_layer_by_its_urls():
             pull(r.ref, "--plain-http", "--user", "me:secret")
             assert not any("Authorization" in headers for _, _, headers in elsewhere.log)
             remove(r.ref)
+
+
+def test_run_pulls_what_is_missing():
+    busybox = Image(busybox_layer())
+    with Registry(busybox) as r:
+        never = coracle("run", "--rm", "--pull", "never", r.ref, "p", "true", code=125)
+        assert never.err.startswith(f'coracle: image "{r.ref}": not found\n') and not r.log
+        assert ctr("run", "--rm", r.ref, "p", "true", code=1).err.startswith(f'ctr: image "{r.ref}": not found')
+        assert not r.log
+        assert coracle("run", "--rm", r.ref, "p", "echo", "1").out == "1\n"
+        asked = len(r.log)
+        assert coracle("run", "--rm", r.ref, "p", "echo", "2").out == "2\n" and len(r.log) == asked
+        coracle("run", "--rm", "--pull", "always", r.ref, "p", "true")
+        assert len(r.log) == asked + 1  # HEAD
+        remove(r.ref)
+        coracle("run", "--pull", "sometimes", r.ref, "p", "true", code=2)
+        said = coracle("run", "--rm", r.ref.replace("test:", "nosuch:"), "p", "true", code=125).err
+        assert "not found; pull" in said and "404 Not Found" in said
 
 
 # --- interrupted ------------------------------------------------------------------------------------

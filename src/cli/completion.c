@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/output.h"
+#include "oci/names.h"
 
 // How to list what an argument may name.
 // clang-format off
@@ -17,6 +18,62 @@ static const struct {
 	{"namespaces", "namespaces ls -q"},
 };
 // clang-format on
+
+// What a flag's value may be: words, or "@namespaces". Nothing: shells offer files.
+static void add_choices(struct str *out, const struct flag *f)
+{
+	// clang-format off
+	static const struct {
+		const char *flag, *choices;
+	} known[] = {
+		{"snapshotter",        "overlayfs native windows"},
+		{"namespace",          "@namespaces"},
+		{"rootfs-propagation", "private slave shared rprivate rslave rshared"},
+	};
+	// clang-format on
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (text_equal(f->name, known[i].flag))
+			str_add(out, known[i].choices);
+	if (text_equal(f->name, "signal"))
+		for (int i = 1; oci_signal_name(i); i++)
+			str_printf(out, "%s%s", i > 1 ? " " : "", oci_signal_name(i) + 3);
+	if (text_equal(f->name, "format")) // "table|json"
+		for (const char *s = f->value; *s; s++)
+			str_add_char(out, *s == '|' ? ' ' : *s);
+}
+
+static void add_spelling(struct str *out, const char *name, size_t size)
+{
+	str_printf(out, "%s%.*s", size > 1 ? "--" : "-", (int)size, name);
+}
+
+// ["/images list --format"]="table json", for each spelling.
+static void add_choices_array(struct str *out, bool is_bash)
+{
+	str_add(out, "_coracle_choices=(\n");
+	const struct command *c;
+	const struct flag *f;
+	for (size_t i = 0; (c = command_at(i)); i++) {
+		for (size_t j = 0; help_shows_command(c) && (f = command_flag_at(c, j)); j++) {
+			auto_str struct str choices = STR_LIMIT(4096);
+			if (!help_shows_flag(f, false) || !f->value)
+				continue;
+			add_choices(&choices, f);
+			for (int k = 0; choices.size > 0 && k < 2; k++) {
+				const char *name = k ? f->letter : f->name;
+				auto_str struct str spelling = STR_LIMIT(64);
+				if (!name)
+					continue;
+				add_spelling(&spelling, name, strlen(name));
+				str_printf(out,
+				           is_bash ? "\t[\"/%s %s\"]=\"%s\"\n"
+				                   : "\t\"/%s %s\" \"%s\"\n",
+				           c->path, spelling.bytes, choices.bytes);
+			}
+		}
+	}
+	str_add(out, ")\n");
+}
 
 // An associative array with a line for each command. bash wants [key]=value, zsh key and value.
 // No key may be empty: "/" is the program.
@@ -67,9 +124,18 @@ static void add_spellings(struct str *out, const struct command *c, bool with_va
 	for (size_t i = 0; (f = command_flag_at(c, i)); i++) {
 		if (!help_shows_flag(f, false) || (with_value && !f->value))
 			continue;
-		str_printf(out, " %s%s", f->name[1] ? "--" : "-", f->name);
-		if (f->letter && (with_value || f->letter[1]))
-			str_printf(out, " %s%s", f->letter[1] ? "--" : "-", f->letter);
+		str_add_char(out, ' ');
+		add_spelling(out, f->name, strlen(f->name));
+		if (f->letter && (with_value || f->letter[1])) {
+			str_add_char(out, ' ');
+			add_spelling(out, f->letter, strlen(f->letter));
+		}
+		for (const char *d = with_value ? f->docker : NULL; d && *d; d += *d == ' ') {
+			size_t size = strcspn(d, " ");
+			str_add_char(out, ' ');
+			add_spelling(out, d, size);
+			d += size;
+		}
 	}
 }
 
@@ -111,22 +177,29 @@ static void add_arrays(struct str *out, bool is_bash)
 	add_array(out, "_coracle_flags", is_bash, flags);
 	add_array(out, "_coracle_values", is_bash, values);
 	add_array(out, "_coracle_arguments", is_bash, arguments);
+	add_choices_array(out, is_bash);
 }
 
-// The walk, the same text in bash and zsh: sets _coracle_path, and _coracle_want to "value" if the
-// word under the cursor is a flag's value.
+// The walk, the same text in bash and zsh: sets _coracle_path, and _coracle_want to the flag whose
+// value is under the cursor, behind the path that it belongs to: "/images list --format".
 static const char walk[] =
+	"_coracle_find_value() { # FLAG: where it belongs, if it takes a value\n"
+	"\tlocal level=$_coracle_path\n"
+	"\t_coracle_want=\"\"\n"
+	"\twhile :; do\n"
+	"\t\tif [[ \" ${_coracle_values[$level]} \" == *\" $1 \"* ]]; then\n"
+	"\t\t\t_coracle_want=\"$level $1\"; return\n"
+	"\t\tfi\n"
+	"\t\tif [[ $level == / ]]; then return; fi\n"
+	"\t\tif [[ $level == *\" \"* ]]; then level=${level% *}; else level=/; fi\n"
+	"\tdone\n"
+	"}\n"
 	"_coracle_walk() {\n"
-	"\tlocal word skip=\"\" alias list\n"
+	"\tlocal word list\n"
 	"\t_coracle_path=/ _coracle_want=\"\"\n"
 	"\tfor word in \"$@\"; do\n"
-	"\t\tif [[ -n $skip ]]; then skip=\"\"; continue; fi\n"
-	"\t\tif [[ $word == -* ]]; then\n"
-	"\t\t\tif [[ \" ${_coracle_values[$_coracle_path]} \" == *\" $word \"* ]]; then\n"
-	"\t\t\t\tskip=1\n"
-	"\t\t\tfi\n"
-	"\t\t\tcontinue\n"
-	"\t\tfi\n"
+	"\t\tif [[ -n $_coracle_want ]]; then _coracle_want=\"\"; continue; fi\n"
+	"\t\tif [[ $word == -* ]]; then _coracle_find_value \"$word\"; continue; fi\n"
 	"\t\tlist=\" ${_coracle_aliases[$_coracle_path]} \"\n"
 	"\t\tif [[ $list == *\" $word:\"* ]]; then\n"
 	"\t\t\tword=${list#*\" $word:\"}; word=${word%% *}\n"
@@ -136,48 +209,98 @@ static const char walk[] =
 	"\t\t\telse _coracle_path=\"$_coracle_path $word\"; fi\n"
 	"\t\tfi\n"
 	"\tdone\n"
-	"\tif [[ -n $skip ]]; then _coracle_want=value; fi\n"
+	"}\n"
+	"_coracle_choices_of() { # what stands in _coracle_choices for _coracle_want\n"
+	"\tif [[ $1 == @namespaces ]]; then coracle namespaces ls -q 2>/dev/null\n"
+	"\telse echo \"$1\"; fi\n"
+	"}\n"
+	"_coracle_shorten() { # NAME: sets short, as people type it\n"
+	"\tshort=${1#docker.io/}\n"
+	"\tif [[ $short == library/* && $short != \"$1\" ]]; then\n"
+	"\t\tshort=${short#library/}; short=${short%:latest}\n"
+	"\tfi\n"
 	"}\n";
+
+// bash has divided the line at each : and = as well (COMP_WORDBREAKS), and puts what we answer in
+// place of the last part only.
+static const char bash_words[] =
+	"_coracle_split() { # sets words and cur as they were typed, and cut, what of cur stays\n"
+	"\tlocal line=${COMP_LINE:0:COMP_POINT} blanks word i\n"
+	"\twords=()\n"
+	"\tfor ((i = 0; i <= COMP_CWORD; i++)); do\n"
+	"\t\tblanks=${line%%[![:blank:]]*}; line=${line#\"$blanks\"}\n"
+	"\t\tword=${COMP_WORDS[i]}\n"
+	"\t\tif ((i == COMP_CWORD)); then word=$line; fi\n"
+	"\t\tline=${line#\"$word\"}\n"
+	"\t\tif [[ -z $blanks && $i -gt 0 ]]; then words[${#words[@]}-1]+=$word\n"
+	"\t\telse words+=(\"$word\"); fi\n"
+	"\tdone\n"
+	"\tcur=${words[${#words[@]}-1]} cut=\"\"\n"
+	"\tlocal breaks=\"\"\n"
+	"\tif [[ $COMP_WORDBREAKS == *:* ]]; then breaks=:; fi\n"
+	"\tif [[ $COMP_WORDBREAKS == *=* ]]; then breaks+==; fi\n"
+	"\tif [[ -n $breaks ]]; then cut=${cur%\"${cur##*[$breaks]}\"}; fi\n"
+	"}\n";
+
+static const char bash_complete[] =
+	"_coracle() {\n"
+	"\tlocal words cur cut _coracle_path _coracle_want value list word short\n"
+	"\t_coracle_split\n"
+	"\t_coracle_walk \"${words[@]:1:${#words[@]}-2}\"\n"
+	"\tCOMPREPLY=()\n"
+	"\tvalue=$cur\n"
+	"\tif [[ -z $_coracle_want && $cur == -*=* ]]; then\n"
+	"\t\t_coracle_find_value \"${cur%%=*}\"; value=${cur#*=}\n"
+	"\tfi\n"
+	"\tif [[ -n $_coracle_want ]]; then\n"
+	"\t\tlist=${_coracle_choices[\"$_coracle_want\"]}\n"
+	"\t\tif [[ -z $list ]]; then compopt -o default; return; fi\n"
+	"\t\tlist=$(_coracle_choices_of \"$list\")\n"
+	"\telif [[ $cur == -* ]]; then list=${_coracle_flags[$_coracle_path]}\n"
+	"\telif [[ -n ${_coracle_children[$_coracle_path]} ]]; then\n"
+	"\t\tlist=${_coracle_children[$_coracle_path]}\n"
+	"\telif [[ ${_coracle_arguments[$_coracle_path]} == files ]]; then\n"
+	"\t\tcompopt -o default; return\n"
+	"\telse list=$(_coracle_names); fi\n"
+	"\t# not compgen -W: it expands, and a snapshot may be called $(reboot)\n"
+	"\tlocal -a names\n"
+	"\tread -r -d '' -a names <<<\"$list\"\n"
+	"\tlocal before=${cur%\"$value\"}\n"
+	"\tfor word in \"${names[@]}\"; do\n"
+	"\t\tif [[ -z $_coracle_want && ${_coracle_arguments[$_coracle_path]} == images ]]; then\n"
+	"\t\t\t_coracle_shorten \"$word\"\n"
+	"\t\t\tif [[ $short != \"$word\" ]]; then\n"
+	"\t\t\t\t_coracle_offer \"$short\"\n"
+	"\t\t\t\tif [[ -z $value ]]; then continue; fi\n"
+	"\t\t\tfi\n"
+	"\t\tfi\n"
+	"\t\t_coracle_offer \"$word\"\n"
+	"\tdone\n"
+	"}\n"
+	"_coracle_offer() { # WORD: into COMPREPLY, if it is begun by what was typed\n"
+	"\tif [[ $1 == \"$value\"* ]]; then\n"
+	"\t\tlocal whole=$before$1\n"
+	"\t\tprintf -v whole %q \"${whole#\"$cut\"}\"\n"
+	"\t\tCOMPREPLY+=(\"$whole\")\n"
+	"\tfi\n"
+	"}\n"
+	"complete -F _coracle coracle\n"
+	"if [[ $(readlink -f \"$(type -P ctr)\" 2>/dev/null) == */coracle ]]; then\n"
+	"\tcomplete -F _coracle ctr\n"
+	"fi\n";
 
 static void bash(struct str *out)
 {
 	str_add(out, "# bash completion for coracle and ctr; made from the command table\n"
 	             "declare -A _coracle_children _coracle_aliases _coracle_flags _coracle_values "
-	             "_coracle_arguments\n");
+	             "_coracle_arguments _coracle_choices\n");
 	add_arrays(out, true);
 	str_add(out, walk);
 	str_add(out, "_coracle_names() {\n\tcase ${_coracle_arguments[$_coracle_path]} in\n");
 	add_operands(out, "\t%o) coracle %c 2>/dev/null ;;\n");
-	str_add(out, "\tesac\n}\n"
-	             "_coracle() {\n"
-	             "\tlocal cur=${COMP_WORDS[COMP_CWORD]} _coracle_path _coracle_want\n"
-	             "\t_coracle_walk \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"\n"
-	             "\tCOMPREPLY=()\n"
-	             "\tif [[ $_coracle_want == value ]]; then compopt -o default; return; fi\n"
-	             "\tlocal words\n"
-	             "\tif [[ $cur == -* ]]; then words=${_coracle_flags[$_coracle_path]}\n"
-	             "\telif [[ -n ${_coracle_children[$_coracle_path]} ]]; then\n"
-	             "\t\twords=${_coracle_children[$_coracle_path]}\n"
-	             "\telif [[ ${_coracle_arguments[$_coracle_path]} == files ]]; then\n"
-	             "\t\tcompopt -o default; return\n"
-	             "\telse words=$(_coracle_names); fi\n"
-	             "\t# not compgen -W: it expands, and a snapshot may be called $(reboot)\n"
-	             "\tlocal word; local -a list\n"
-	             "\tread -r -d '' -a list <<<\"$words\"\n"
-	             "\tfor word in \"${list[@]}\"; do\n"
-	             "\t\tif [[ $word == \"$cur\"* ]]; then\n"
-	             "\t\t\tCOMPREPLY+=(\"$(printf %q \"$word\")\")\n"
-	             "\t\tfi\n"
-	             "\tdone\n"
-	             "\t# a colon breaks words in bash: only what stands behind it is completed\n"
-	             "\tif declare -F __ltrim_colon_completions >/dev/null; then\n"
-	             "\t\t__ltrim_colon_completions \"$cur\"\n"
-	             "\tfi\n"
-	             "}\n"
-	             "complete -F _coracle coracle\n"
-	             "if [[ $(readlink -f \"$(type -P ctr)\" 2>/dev/null) == */coracle ]]; then\n"
-	             "\tcomplete -F _coracle ctr\n"
-	             "fi\n");
+	str_add(out, "\tesac\n}\n");
+	str_add(out, bash_words);
+	str_add(out, bash_complete);
 }
 
 static void zsh(struct str *out)
@@ -185,22 +308,35 @@ static void zsh(struct str *out)
 	str_add(out,
 	        "#compdef coracle\n# zsh completion for coracle; made from the command table\n"
 	        "typeset -gA _coracle_children _coracle_aliases _coracle_flags _coracle_values "
-	        "_coracle_arguments\n");
+	        "_coracle_arguments _coracle_choices\n");
 	add_arrays(out, false);
 	str_add(out, walk);
 	str_add(out, "_coracle_names() {\n\tcase ${_coracle_arguments[$_coracle_path]} in\n");
 	add_operands(out, "\t%o) coracle %c 2>/dev/null ;;\n");
 	str_add(out, "\tesac\n}\n"
 	             "_coracle() {\n"
-	             "\tlocal _coracle_path _coracle_want\n"
+	             "\tlocal _coracle_path _coracle_want name short\n"
+	             "\tlocal -a names\n"
 	             "\t_coracle_walk \"${(@)words[2,CURRENT-1]}\"\n"
-	             "\tif [[ $_coracle_want == value ]]; then _files; return; fi\n"
+	             "\tif [[ -n $_coracle_want ]]; then\n"
+	             "\t\tlocal list=${_coracle_choices[$_coracle_want]}\n"
+	             "\t\tif [[ -z $list ]]; then _files; return; fi\n"
+	             "\t\tlist=$(_coracle_choices_of \"$list\"); compadd -- ${=list}; return\n"
+	             "\tfi\n"
 	             "\tif [[ ${words[CURRENT]} == -* ]]; then\n"
 	             "\t\tcompadd -- ${=_coracle_flags[$_coracle_path]}\n"
 	             "\telif [[ -n ${_coracle_children[$_coracle_path]} ]]; then\n"
 	             "\t\tcompadd -- ${=_coracle_children[$_coracle_path]}\n"
 	             "\telif [[ ${_coracle_arguments[$_coracle_path]} == files ]]; then _files\n"
-	             "\telse compadd -- ${(f)\"$(_coracle_names)\"}; fi\n"
+	             "\telse\n"
+	             "\t\tnames=(${(f)\"$(_coracle_names)\"})\n"
+	             "\t\tif [[ ${_coracle_arguments[$_coracle_path]} == images ]]; then\n"
+	             "\t\t\tfor name in $names; do\n"
+	             "\t\t\t\t_coracle_shorten \"$name\"; names+=(\"$short\")\n"
+	             "\t\t\tdone\n"
+	             "\t\tfi\n"
+	             "\t\tcompadd -- $names\n"
+	             "\tfi\n"
 	             "}\n"
 	             "_coracle \"$@\"\n");
 }
@@ -211,7 +347,15 @@ static void fish_flag(struct str *out, const struct command *c, const struct fla
 	str_printf(out, " -%c %s", f->name[1] ? 'l' : 's', f->name);
 	if (f->letter)
 		str_printf(out, " -%c %s", f->letter[1] ? 'l' : 's', f->letter);
-	str_printf(out, "%s -d \"%s\"\n", f->value ? " -r -F" : "", f->help ? f->help : "");
+	auto_str struct str choices = STR_LIMIT(4096);
+	add_choices(&choices, f);
+	if (text_equal(choices.bytes, "@namespaces"))
+		str_add(out, " -x -a '(coracle namespaces ls -q 2>/dev/null)'");
+	else if (choices.size > 0)
+		str_printf(out, " -x -a '%s'", choices.bytes);
+	else if (f->value)
+		str_add(out, " -r -F");
+	str_printf(out, " -d \"%s\"\n", f->help ? f->help : "");
 }
 
 static void fish_command(struct str *out, const struct command *c)

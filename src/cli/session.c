@@ -110,6 +110,19 @@ static const char *given(const struct invocation *in, const char *name)
 	return flag_given(in, name) ? optional(flag_text(in, name)) : NULL;
 }
 
+// The engine makes the store that it is told to open. Who reads in a folder that isn't there has
+// misspelt it.
+static fallible check_root(const struct invocation *in)
+{
+	static const char reading[] = "list info inspect check tree usage ps logs gc";
+	const char *root = given(in, "root");
+	if (!root || !words_have(reading, command_name(in->command)) || access(root, F_OK) == 0 ||
+	    errno != ENOENT)
+		return NULL;
+	return error_hint(error_new(ERROR_NOT_FOUND, "no store at %s", root),
+	                  "the first coracle images import or coracle images pull makes one");
+}
+
 fallible session_open(struct invocation *in, struct session *s)
 {
 	s->in = in;
@@ -122,6 +135,7 @@ fallible session_open(struct invocation *in, struct session *s)
 		return error_new(ERROR_INVALID, "namespace is required: failed precondition");
 	if (given(in, "cni-path"))
 		split_plugin_dirs(s, given(in, "cni-path"));
+	TRY(check_root(in));
 	TRY(start_deadline(in));
 	struct engine_options options = {
 		.root = given(in, "root"),

@@ -461,6 +461,13 @@ static void house_lines(void **state)
 	         "KIND        NAME    SIZE       REASON               \n"
 	         "snapshot    s9      8.0 KiB    its owner is dead    \n",
 	         ""},
+		{"coracle --root /nosuch images ls", 125, "",
+	         "coracle: no store at /nosuch\n"
+	         "hint: the first coracle images import or coracle images pull makes one\n"},
+		{"ctr --root /nosuch c ls", 1, "",
+	         "ctr: no store at /nosuch\n"
+	         "hint: the first ctr images import or ctr images pull makes one\n"},
+		{"coracle --root / ps -q", 0, "demo\n", ""},
 		{"/usr/bin/coracle --root /r --state /s -n x __clean web 00ab", 0, "clean web ab\n",
 	         ""},
 		{"coracle __clean web -1", 125, "", "coracle: instance: \"-1\" is not a number\n"},

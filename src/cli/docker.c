@@ -69,7 +69,7 @@ static const char flags_not_yet[] =
 	"publish p publish-all P expose init add-host dns dns-search dns-option dns-opt restart "
 	"ulimit link link-local-ip ip ip6 mac-address network-alias sysctl pids-limit memory-swap "
 	"memory-reservation memory-swappiness kernel-memory oom-kill-disable oom-score-adj group-add "
-	"stop-signal stop-timeout pull volumes-from volume-driver storage-opt health-cmd "
+	"stop-signal stop-timeout volumes-from volume-driver storage-opt health-cmd "
 	"health-interval health-retries health-timeout no-healthcheck blkio-weight cidfile domainname "
 	"attach cgroupns label-file device-cgroup-rule isolation sig-proxy detach-keys "
 	"use-api-socket pod";

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Windows images beyond the walk: layers of people's own, honest and hostile, and how they run."""
+import contextlib
 import os
+import re
+import subprocess
 import tarfile
 
 import pytest
 
-from harness import windows
-from harness.cli import coracle
+from harness import counts, windows
+from harness.cli import coracle, start
 from harness.images import imported, mounted
 from test_windows_walk import needs_wine
 
@@ -95,6 +98,31 @@ def test_a_folder_becomes_a_layer(tmp_path):
     assert coracle("run", "--rm", "win-tools", "t", "cmd", "/c", "type",
                    "c:\\tools\\read me.txt").out == "text"
     coracle("images", "rm", "win-tools", "win-base")
+
+
+@needs_wine
+def test_twelve_at_once_with_a_network(tmp_path, network, warm, soak):
+    with imported(archive(tmp_path, windows.base_layer()), NAME):
+        for _ in range(soak(1, 20)):
+            running = [start("coracle", "run", "--rm", "--cni", NAME, f"t{i}", "ipconfig") for i in range(12)]
+            addresses = set()
+            for process in running:
+                out, err = process.communicate(timeout=120)
+                assert (process.returncode, err) == (0, b"")
+                addresses.add(re.search(rb"IPv4 Address[. ]*: ([0-9.]+)", out)[1])
+            assert len(addresses) == 12
+
+
+@needs_wine
+def test_killed_at_any_moment(tmp_path, soak):
+    with imported(archive(tmp_path, windows.base_layer()), NAME):
+        for delay in range(0, 100, soak(20, 1)):  # milliseconds, over the whole life
+            with start("coracle", "run", "--rm", NAME, "t", "cmd", "/c", "echo x") as process:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(delay / 1000)
+                process.kill()
+            counts.until(lambda now: not now["processes"], seconds=30)
+        coracle("gc")
 
 
 HOSTILE = {

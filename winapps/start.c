@@ -65,10 +65,13 @@ static const struct boot_parameters *read_parameters(void)
 	HANDLE file = CreateFileW(L"\\\\?\\unix"
 	                          L"\\coracle\\start",
 	                          GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
-	struct boot_parameters *p =
-		VirtualAlloc(NULL, BOOT_SIZE_LIMIT + 4, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
-	if (file == INVALID_HANDLE_VALUE || !p || !ReadFile(file, p, BOOT_SIZE_LIMIT, &got, NULL) ||
-	    got < sizeof(*p) || p->magic != BOOT_MAGIC || p->size_bytes > got)
+	// No more than needed: Wine touches every page of a buffer that it reads into.
+	DWORD size = file == INVALID_HANDLE_VALUE ? 0 : GetFileSize(file, NULL);
+	struct boot_parameters *p = NULL;
+	if (size >= sizeof(*p) && size <= BOOT_SIZE_LIMIT)
+		p = VirtualAlloc(NULL, size + 4, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
+	if (!p || !ReadFile(file, p, size, &got, NULL) || got != size || p->magic != BOOT_MAGIC ||
+	    p->size_bytes > got)
 		fail(L"start", L"no parameters", BOOT_EXIT_FAILED);
 	CloseHandle(file);
 	return p;

@@ -85,6 +85,10 @@ fallible command_namespaces_list(struct invocation *in);
 fallible command_namespaces_remove(struct invocation *in);
 fallible command_namespaces_label(struct invocation *in);
 
+// networks.c
+fallible command_network_list(struct invocation *in);
+fallible command_netns_list(struct invocation *in);
+
 // run.c
 fallible command_run_run(struct invocation *in);
 fallible command_run_spec(struct invocation *in);

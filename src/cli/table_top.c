@@ -33,6 +33,17 @@ static const struct flag namespaces_remove_flags[] = {
 	{NULL},
 };
 
+static const struct flag network_list_flags[] = {
+	FLAG_FORMAT,
+	{NULL},
+};
+
+static const struct flag netns_list_flags[] = {
+	{"quiet", "q", BOOL, "print IDs only"},
+	FLAG_FORMAT,
+	{NULL},
+};
+
 const struct command commands_top[] = {
 	{"", "[flags] COMMAND", "Containers without a daemon",
 	 "run --rm --cni busybox web ip addr", .flags = {program_flags}},
@@ -52,6 +63,15 @@ const struct command commands_house[] = {
 	{"namespaces label", "<name> [<key>=<value>, ...]",
 	 "Set, change and remove labels of a namespace",
 	 "namespaces label blue owner=you", command_namespaces_label, .operand = "namespaces"},
+	{"network", NULL, "Networks: what containers with --cni are attached to",
+	 .bits = COMMAND_OURS},
+	{"network list", "[flags]", "List the configured network with its endpoints",
+	 "network ls", command_network_list, .flags = {network_list_flags}, .aliases = "ls",
+	 .bits = COMMAND_OURS},
+	{"netns", NULL, "Network namespaces that have a name", .bits = COMMAND_OURS},
+	{"netns list", "[flags]", "List network namespaces with their endpoints",
+	 "netns ls", command_netns_list, .flags = {netns_list_flags}, .aliases = "ls",
+	 .bits = COMMAND_OURS},
 	{"version", NULL, "Print the version",
 	 "version", command_system_version},
 	{"info", NULL, "Print what the engine runs on as JSON",

@@ -607,3 +607,15 @@ fallible engine_add_windows_layer(struct engine *engine, const struct engine_win
 	*ret_name = alloc_string(request->name);
 	return NULL;
 }
+
+void engine_networks_free(struct engine_networks *networks)
+{
+	free(networks);
+}
+
+fallible engine_network_list(struct engine *engine, struct engine_networks **ret)
+{
+	(void)engine;
+	*ret = alloc(sizeof(**ret));
+	return NULL;
+}

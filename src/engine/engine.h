@@ -172,8 +172,8 @@ struct engine_windows_base {
 	const char *os_version; // NULL: 10.0.20348.1
 	uint64_t fill_bytes;    // programs and data besides, for benches
 };
-fallible engine_create_windows_base(struct engine *engine, const struct engine_windows_base *request,
-                                    char **ret_name);
+fallible engine_create_windows_base(struct engine *engine,
+                                    const struct engine_windows_base *request, char **ret_name);
 struct engine_windows_layer {
 	const char *base, *folder, *name;
 	const char *target; // where the folder's files go; NULL: C:\ itself
@@ -239,10 +239,10 @@ struct engine_run {
 	// platform are those of this request. NULL: never.
 	const struct engine_pull *pull;
 	bool pull_always;
-	const char *platform;            // NULL: the host's, Windows if the image has only that
-	const char *snapshotter;         // NULL: the engine's
-	const char *pid_file;            // NULL: none
-	const char *const *labels;       // KEY=VALUE
+	const char *platform;      // NULL: the host's, Windows if the image has only that
+	const char *snapshotter;   // NULL: the engine's
+	const char *pid_file;      // NULL: none
+	const char *const *labels; // KEY=VALUE
 	size_t n_labels;
 	bool remove; // --rm
 	bool cni;
@@ -419,6 +419,21 @@ fallible engine_gc(struct engine *engine, bool dry_run, struct engine_garbage_li
 // Whether the first network configuration can be used here: makes and removes one attachment.
 // *ret_file is the file it looked at, the caller's, also on an error (NULL if there is none).
 fallible engine_network_check(struct engine *engine, char **ret_file);
+
+// The configured network, what is attached to it and to others, and the namespaces with a name.
+struct engine_endpoint {
+	char *network, *container; // "nat", "default-web"
+	char *address;             // "172.20.0.2/16"
+	char *netns;               // ID of a namespace of ours; ""
+};
+struct engine_networks {
+	char *name, *type, *subnet, *gateway; // name NULL: no configuration
+	struct engine_endpoint *items;        // sorted by network and container
+	size_t n;
+	struct strings netns; // IDs, sorted
+};
+void engine_networks_free(struct engine_networks *networks); // takes NULL
+fallible engine_network_list(struct engine *engine, struct engine_networks **ret);
 
 struct engine_info {
 	char *version, *root, *state, *store_id, *kernel;

@@ -166,6 +166,11 @@ def test_where_the_guid_comes_from(walk, net_d, uplink):  # noqa: F811
         guid = network["networkNamespace"]
         assert re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", guid)
         assert Path(f"/run/netns/cni-{guid}").exists()
+        rows = walk.ctr("netns", "ls").out.splitlines()
+        assert rows[1].split()[:2] == [guid, "default-my-container_nat"]
+        nat = json.loads(walk.ctr("network", "ls", "--format", "json").out)[0]
+        assert (nat["name"], nat["type"], nat["subnet"], nat["gateway"]) == ("nat", "nat", "172.20.0.0/16", "172.20.0.1")
+        assert [(e["name"], e["namespace"]) for e in nat["endpoints"]] == [("default-my-container_nat", guid)]
         waiting.communicate(b"x", timeout=60)
         assert waiting.returncode == 0
     matches(PING, out.decode().replace("\r\n", "\n").split("Press")[0])

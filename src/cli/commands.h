@@ -26,6 +26,7 @@ extern const struct flag flags_container[], flags_runtime[], flags_snapshotter[]
 
 // images.c
 fallible command_images_check(struct invocation *in);
+fallible command_images_export(struct invocation *in); // export.c
 fallible command_images_import(struct invocation *in);
 fallible command_images_create_windows_base(struct invocation *in);
 fallible command_images_add_windows_layer(struct invocation *in);

@@ -9,11 +9,11 @@ static const struct flag images_check_flags[] = {
 };
 
 static const struct flag images_export_flags[] = {
-	{"skip-manifest-json", NULL, BOOL},
-	{"skip-non-distributable", NULL, BOOL},
-	{"platform", NULL, TEXTS("OS/ARCH")},
-	{"all-platforms", NULL, BOOL},
-	{"local", NULL, BOOL},
+	{"skip-manifest-json", NULL, BOOL, "leave out what docker load reads"},
+	{"skip-non-distributable", NULL, BOOL, "leave out layers that may not be handed on"},
+	{"platform", NULL, TEXTS("OS/ARCH"), "the image for this platform"},
+	{"all-platforms", NULL, BOOL, "the images of all platforms that are here"},
+	{"local", NULL, BOOL, "accepted: there is no other way", .bits = FLAG_IDLE},
 	{NULL},
 };
 
@@ -140,7 +140,8 @@ const struct command commands_images[] = {
 	 .flags = {images_add_windows_layer_flags}, .bits = COMMAND_OURS | COMMAND_COUNT,
 	 .operand = "images"},
 	{"images export", "[flags] <out> <image> ...", "Write images into an archive",
-	 .flags = {images_export_flags}, .bits = COMMAND_NOT_YET},
+	 "images export busybox.tar busybox", command_images_export,
+	 .flags = {images_export_flags}, .operand = "images"},
 	{"images import", "[flags] <in>", "Import images from an archive",
 	 "images import busybox.tar", command_images_import,
 	 .flags = {images_import_flags, flags_snapshotter}, .bits = COMMAND_NO_MORE,

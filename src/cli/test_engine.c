@@ -122,6 +122,12 @@ fallible engine_import(struct engine *engine, const struct engine_import *reques
 	return NULL;
 }
 
+fallible engine_export(struct engine *engine, const struct engine_export *request)
+{
+	(void)engine;
+	return request->n_names == 1 ? NULL : error_new(ERROR_INVALID, "%zu names", request->n_names);
+}
+
 fallible engine_pull(struct engine *engine, const struct engine_pull *request, char **ret_name,
                      char **ret_chain)
 {

@@ -72,6 +72,20 @@ struct engine_import {
 fallible engine_import(struct engine *engine, const struct engine_import *request,
                        struct strings *ret);
 
+struct engine_export {
+	int fd; // takes the tar; borrowed
+	const char *const *names;
+	size_t n_names;
+	const char *const *platforms; // n 0: the host's
+	size_t n_platforms;
+	bool all_platforms;          // all that are here
+	bool skip_manifest_json;     // docker's part
+	bool skip_non_distributable; // layers that registries may not hand on
+};
+// Writes images into one archive that is an OCI layout and docker's at once. All of them are looked
+// up before the first byte is written. Errors: NOT_FOUND (an image, a platform, a blob), SYSTEM.
+fallible engine_export(struct engine *engine, const struct engine_export *request);
+
 struct engine_pull {
 	const char *reference;        // short names are completed
 	const char *const *platforms; // the best manifest of each; n 0: the host's

@@ -143,17 +143,22 @@ char *owner_claim_name(const char *container_id, const char *ifname)
 	return alloc_printf("claim-%s", key);
 }
 
-static char *read_claim(int store, const char *claim)
+// *ret NULL: nobody has it.
+static fallible read_claim(int store, const char *claim, char **ret)
 {
 	char target[64]; // 16 digits, '-', an interface
 	ssize_t n = readlinkat(store, claim, target, sizeof(target) - 1);
-	return n > 0 ? alloc_bytes(target, (size_t)n) : NULL;
+	if (n < 0 && errno != ENOENT)
+		FAIL_ERRNO("claim");
+	*ret = n > 0 ? alloc_bytes(target, (size_t)n) : NULL;
+	return NULL;
 }
 
 static fallible claim_locked(int store, const char *claim, const char *file, char **ret_holder)
 {
-	auto_free char *holder = read_claim(store, claim);
+	auto_free char *holder = NULL;
 	*ret_holder = NULL;
+	TRY(read_claim(store, claim, &holder));
 	if (text_equal(holder, file))
 		return NULL;
 	if (holder && faccessat(store, holder, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
@@ -178,12 +183,13 @@ fallible owner_claim(int store, const char *claim, const char *file, char **ret_
 static fallible unclaim(int store, const char *claim, const char *file)
 {
 	TRY(take_lock(store, "owner records"));
-	auto_free char *holder = read_claim(store, claim);
-	int sys = 0;
+	auto_free char *holder = NULL;
+	// A claim that can't be read keeps its record: gc finds it by that.
+	struct error *e = read_claim(store, claim, &holder);
 	if (text_equal(holder, file) && unlinkat(store, claim, 0) < 0)
-		sys = errno;
+		e = error_system(errno, "remove claim");
 	flock(store, LOCK_UN);
-	return sys ? error_system(sys, "remove claim") : NULL;
+	return e;
 }
 
 fallible owner_remove(int store, const char *file, const char *claim)

@@ -2,6 +2,7 @@
 // What needs files but no kernel: configurations, leases, DNS files.
 #include "network/config.h"
 #include "network/dns.h"
+#include "network/owner.h"
 #include "network/plugins/plugin.h"
 #include "network/result.h"
 #include "network/test_error.h"
@@ -423,6 +424,28 @@ static void test_hosts(void **state)
 	assert_non_null(strstr(both, "10.0.0.2\tvm web\n"));
 }
 
+// gc finds claims by their records: a record goes after its claim, or not at all.
+static void test_claims(void **state)
+{
+	(void)state;
+	empty_folder();
+	const char *const record = "00000000000000aa-eth0";
+	auto_free char *holder = NULL, *other = NULL;
+	auto_fd int store = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_null(owner_claim(store, "claim-1", record, &holder));
+	assert_null(holder);
+	write_file(record, "{}");
+	assert_null(owner_claim(store, "claim-1", "00000000000000bb-eth0", &other));
+	assert_string_equal(other, record);
+	assert_null(owner_remove(store, record, "claim-1"));
+	assert_int_equal(faccessat(store, "claim-1", F_OK, AT_SYMLINK_NOFOLLOW), -1);
+	write_file(record, "{}");
+	write_file("claim-1", ""); // can't be read as a link
+	auto_error struct error *e = owner_remove(store, record, "claim-1");
+	assert_string_equal(e ? e->message : "", "claim: Invalid argument");
+	assert_int_equal(faccessat(store, record, F_OK, 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -431,6 +454,7 @@ int main(void)
 		cmocka_unit_test(test_config_first_decides),
 		cmocka_unit_test(test_config_folder_of_plugins),
 		cmocka_unit_test(test_leases),
+		cmocka_unit_test(test_claims),
 		cmocka_unit_test(test_lease_requests),
 		cmocka_unit_test(test_leases_at_once),
 		cmocka_unit_test(test_resolv_conf),

@@ -52,10 +52,6 @@ fallible engine_store(struct engine *e, struct store **ret)
 	struct error *error = e->store ? NULL : store_open(&o, &e->store);
 	if (error && geteuid() != 0)
 		return error_hint(error, "coracle needs root: sudo coracle ...");
-	if (error_is(error, ERROR_INVALID))
-		return error_hint(error, "--root and --state go together: each store has a state "
-		                         "folder of its own; if the store was deleted, remove the "
-		                         "state folder too");
 	TRY(error);
 	*ret = e->store;
 	return NULL;

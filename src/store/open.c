@@ -81,8 +81,14 @@ static fallible check_owner(const char *path, int fd, unsigned mode)
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		FAIL_ERRNO("stat %s", path);
-	if (st.st_uid != geteuid() || (st.st_mode & S_ISVTX))
+	if (st.st_uid != geteuid())
 		return error_new(ERROR_INVALID, "%s: not a folder of this user's own", path);
+	if (st.st_mode & S_ISVTX)
+		return error_new(
+			ERROR_INVALID,
+			"%s: a folder for everybody, as /tmp is (mode %04o); chmod 0711 it if "
+			"it is not",
+			path, st.st_mode & 07777);
 	if ((st.st_mode & 07777 & ~mode) && fchmod(fd, st.st_mode & mode) < 0)
 		FAIL_ERRNO("chmod %s", path);
 	return NULL;

@@ -36,7 +36,7 @@ static void refuses_bad_folders(void **arg)
 	             "var/lib: not an absolute path");
 	assert_int_equal(chmod(f->state, 01700), 0);
 	auto_free char *shared = alloc_printf(
-		"%s: a folder for everybody, as /tmp is (mode 1777); chmod 0711 it if it is not",
+		"%s: a folder for everybody, as /tmp is (mode 1700); chmod 0711 it if it is not",
 		f->state);
 	assert_error(store_open(&(struct store_options){.root = f->root, .state = f->state}, &s),
 	             ERROR_INVALID, shared);

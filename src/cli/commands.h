@@ -18,6 +18,12 @@
 		"format", NULL, TEXT("table|json"), "how to print", FLAG_OURS, "table" \
 	}
 
+#define FLAG_DETACH_KEYS                                                                        \
+	{                                                                                       \
+		"detach-keys", NULL, TEXT("KEYS"), "keys that let go of a terminal", FLAG_OURS, \
+			"ctrl-p,ctrl-q"                                                         \
+	}
+
 extern const struct flag flags_docker[], containers_create_flags[], containers_info_flags[],
 	tasks_start_flags[];
 extern const struct flag containers_delete_flags[], tasks_kill_flags[], images_pull_flags[];
@@ -62,6 +68,7 @@ fallible command_containers_ps(struct invocation *in);
 fallible command_tasks_list(struct invocation *in);
 
 // tasks.c
+fallible command_tasks_attach(struct invocation *in);
 fallible command_tasks_logs(struct invocation *in);
 fallible command_tasks_exec(struct invocation *in);
 fallible command_tasks_kill(struct invocation *in);

@@ -131,6 +131,7 @@ static fallible fill_spec(const struct invocation *in, struct request *r)
 	spec->rootfs_propagation = optional(flag_text(in, "rootfs-propagation"));
 	spec->net_host = flag_bool(in, "net-host");
 	spec->privileged = flag_bool(in, "privileged");
+	spec->tty = flag_bool(in, "tty");
 	spec->privileged_without_host_devices = flag_bool(in, "privileged-without-host-devices");
 	spec->read_only = flag_bool(in, "read-only");
 	spec->allow_new_privs = flag_bool(in, "allow-new-privs");
@@ -223,6 +224,7 @@ static fallible fill_start(const struct invocation *in, struct engine_run *run)
 {
 	run->null_io = flag_bool(in, "null-io");
 	run->detach = flag_bool(in, "detach");
+	run->detach_keys = flag_text(in, "detach-keys");
 	run->pid_file = optional(flag_text(in, "pid-file"));
 	for (int fd = 0; fd < 3; fd++)
 		run->stdio[fd] = in->closed[fd] ? -1 : fd;

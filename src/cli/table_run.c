@@ -45,7 +45,7 @@ const struct flag flags_container[] = {
 	{"read-only", NULL, BOOL, "make the root file system read-only"},
 	{"sandbox", NULL, TEXT("ID"),
 	 "sandbox that the container belongs to", .bits = FLAG_NOT_YET},
-	{"tty", "t", BOOL, "give the process a terminal", .bits = FLAG_NOT_YET},
+	{"tty", "t", BOOL, "give the process a terminal"},
 	{"with-ns", NULL, TEXTS("TYPE:PATH"),
 	 "join an existing namespace, e.g. network:/run/netns/blue"},
 	{"pid-file", NULL, TEXT("FILE"), "write the pid of the process to this file"},
@@ -111,6 +111,7 @@ static const struct flag run_flags[] = {
 };
 
 const struct flag flags_log[] = {
+	FLAG_DETACH_KEYS,
 	{"log-size", NULL, TEXT("SIZE"), "size of a file of the log, e.g. 512k, 10m",
 	 .bits = FLAG_OURS, .initial = "10m", .env = "CORACLE_LOG_SIZE"},
 	{"log-files", NULL, UINT("N"), "files of the log; the oldest goes, 9 at most",
@@ -144,7 +145,8 @@ static const struct flag exec_flags[] = {
 	{"user", "u", TEXT("USER[:GROUP]"), "user of the process, by name or number",
 	 .bits = FLAG_OURS},
 	{"interactive", "i", BOOL, "pass standard input on", .bits = FLAG_OURS},
-	{"tty", "t", BOOL, "give the process a terminal", .bits = FLAG_NOT_YET | FLAG_OURS},
+	{"tty", "t", BOOL, "give the process a terminal", .bits = FLAG_OURS},
+	FLAG_DETACH_KEYS,
 	{"detach", "d", BOOL, "do not wait for the end; output is dropped", .bits = FLAG_OURS},
 	{NULL},
 };
@@ -156,6 +158,11 @@ static const struct flag logs_flags[] = {
 	 "only lines since then: 10m (ago), seconds since 1970, 2026-11-26T02:15:00Z",
 	 .bits = FLAG_OURS},
 	{"timestamps", "t", BOOL, "each line with its time", .bits = FLAG_OURS},
+	{NULL},
+};
+
+static const struct flag attach_flags[] = {
+	FLAG_DETACH_KEYS,
 	{NULL},
 };
 
@@ -210,6 +217,9 @@ const struct command commands_run[] = {
 	{"start", "[flags] CONTAINER", "Start a container that was created, or has ended: tasks start",
 	 "start -d web", command_run_start, .flags = {tasks_start_flags, flags_log},
 	 .bits = COMMAND_OURS, .operand = "containers"},
+	{"attach", "[flags] CONTAINER", "Attach to a running container: its terminal, or its output",
+	 "attach web", command_tasks_attach, .flags = {attach_flags}, .bits = COMMAND_OURS,
+	 .operand = "containers"},
 	{"wait", "CONTAINER [CONTAINER, ...]", "Wait for the end and print the exit codes",
 	 "wait web", command_tasks_wait, .bits = COMMAND_OURS, .operand = "containers"},
 	{"inspect", "CONTAINER", "Print a container with its runtime spec as JSON: containers info",

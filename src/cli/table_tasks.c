@@ -15,9 +15,15 @@ static const struct flag tasks_delete_flags[] = {
 	{NULL},
 };
 
+static const struct flag tasks_attach_flags[] = {
+	FLAG_DETACH_KEYS,
+	{NULL},
+};
+
 static const struct flag tasks_exec_flags[] = {
 	{"cwd", NULL, TEXT("DIR"), "working directory of the process"},
-	{"tty", "t", BOOL, "give the process a terminal", .bits = FLAG_NOT_YET},
+	{"tty", "t", BOOL, "give the process a terminal"},
+	FLAG_DETACH_KEYS,
 	{"detach", "d", BOOL, "do not wait for the end"},
 	{"exec-id", NULL, TEXT("ID"), "name of the process, for tasks kill and tasks rm",
 	 .bits = FLAG_REQUIRED},
@@ -66,8 +72,9 @@ static const struct flag tasks_ps_flags[] = {
 const struct command commands_tasks[] = {
 	{"tasks", NULL, "Tasks: the processes of containers",
 	 .aliases = "t task"},
-	{"tasks attach", "CONTAINER", "Attach to the output of a task",
-	 .bits = COMMAND_NOT_YET},
+	{"tasks attach", "[flags] CONTAINER", "Attach to the output of a task",
+	 "tasks attach web", command_tasks_attach, .flags = {tasks_attach_flags},
+	 .operand = "containers"},
 	{"tasks checkpoint", "[flags] CONTAINER", "Save the state of a task",
 	 .flags = {tasks_checkpoint_flags}, .bits = COMMAND_NOT_YET},
 	{"tasks delete", "[flags] CONTAINER [CONTAINER, ...]", "Remove tasks that have ended",

@@ -93,6 +93,8 @@ static fallible execute(struct invocation *in, struct engine_exec *request)
 	request->cwd = optional(flag_text(in, "cwd"));
 	request->user = optional(flag_text(in, "user"));
 	request->detach = flag_bool(in, "detach");
+	request->tty = flag_bool(in, "tty");
+	request->detach_keys = flag_text(in, "detach-keys");
 	for (int fd = 0; fd < 3; fd++)
 		request->stdio[fd] = in->closed[fd] ? -1 : fd;
 	auto_session struct session s = {0};
@@ -117,8 +119,27 @@ fallible command_tasks_exec_anonymous(struct invocation *in)
 	flag_environment(in, &env);
 	request.env = (const char *const *)env.items;
 	request.n_env = env.n;
-	in->closed[0] |= !flag_bool(in, "interactive");
+	in->closed[0] |= !flag_bool(in, "interactive") && !flag_bool(in, "tty");
 	return execute(in, &request);
+}
+
+// --- attach
+
+// As ctr the task goes with its end; as coracle it stays until somebody removes it.
+fallible command_tasks_attach(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "container id must be provided"));
+	struct log_output output = {.flushes = true};
+	struct engine_attach request = {
+		.id = in->args[0],
+		.detach_keys = flag_text(in, "detach-keys"),
+		.stdio = {in->closed[0] ? -1 : 0, in->closed[1] ? -1 : 1, in->closed[2] ? -1 : 2},
+		.line = print_log_line,
+		.context = &output,
+	};
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	return engine_task_attach(s.engine, &request, &in->status);
 }
 
 // --- kill, stop, wait, pause, resume, rm

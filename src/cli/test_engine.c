@@ -440,6 +440,15 @@ fallible engine_task_start(struct engine *engine, const struct engine_run *reque
 	return NULL;
 }
 
+fallible engine_task_attach(struct engine *engine, const struct engine_attach *request,
+                            int *ret_exit_code)
+{
+	(void)engine;
+	printf("attach %s %s\n", request->id, request->detach_keys);
+	*ret_exit_code = 4;
+	return NULL;
+}
+
 fallible engine_task_stop(struct engine *engine, const char *id, const char *signal,
                           int64_t timeout_ms)
 {

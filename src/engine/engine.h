@@ -267,6 +267,9 @@ struct engine_run {
 	int stdio[3];        // the program's; -1: /dev/null
 	bool detach;         // don't wait; output goes to a log, input is /dev/null
 	const char *log_uri; // file:///path: both streams go there, as they come; NULL: none
+	// If the spec asks for a terminal: keys that let go of it, as docker writes them; NULL:
+	// "ctrl-p,ctrl-q", "": none. Standard input must be a terminal then, unless `detach`.
+	const char *detach_keys;
 	// The log of a detached container: `log_files` (1 to 9) of `log_size_bytes` each; 0: the
 	// usual 3 of 10 MiB.
 	uint64_t log_size_bytes;
@@ -297,10 +300,12 @@ struct engine_exec {
 	const char *const *args; // ends with NULL
 	const char *const *env;  // NAME=VALUE over the container's; NULL: none
 	size_t n_env;
-	const char *cwd, *user; // NULL: the container's
-	bool detach;            // don't wait; without log_uri the output is dropped
-	const char *log_uri;    // as engine_run's
-	int stdio[3];           // as engine_run's
+	const char *cwd, *user;  // NULL: the container's
+	bool tty;                // give it a terminal
+	const char *detach_keys; // as engine_run's
+	bool detach;             // don't wait; without log_uri the output is dropped
+	const char *log_uri;     // as engine_run's
+	int stdio[3];            // as engine_run's
 };
 // Runs one more process in a container, with its namespaces, groups and limits. Waits as
 // engine_run(). A detached one with an ID stays known, after its end too, until
@@ -341,6 +346,24 @@ fallible engine_container_remove(struct engine *engine, const char *id, bool kee
                                  bool force);
 fallible engine_container_label(struct engine *engine, const char *id, const char *const *labels,
                                 size_t n_labels, struct engine_labels *ret);
+struct engine_log_line {
+	const char *bytes; // with its "\n", but for a line that was divided or cut off
+	size_t size;
+	const char *time; // RFC 3339, UTC
+	bool is_error;    // it came from standard error
+};
+struct engine_logs {
+	const char *id;
+	bool follow;            // wait for more until the container ends
+	bool stops_with_output; // …or until nobody reads our standard output
+	int64_t tail;           // the last so many lines; -1: all
+	int64_t since_ns;       // lines from then on; 0: all
+	void (*line)(void *context, const struct engine_log_line *line);
+	void *context;
+};
+// Reads the log of a detached container. NOT_FOUND: no container, no task, or it has no log.
+fallible engine_logs(struct engine *engine, const struct engine_logs *request);
+
 // `signal` as ctr takes it ("9", "kill", "SIGKILL"); NULL: the image's stop signal, else SIGTERM.
 // `all`: every process of the container; `exec_id`: that one of engine_exec() (NULL: the first
 // process). Ended already: NOT_FOUND.
@@ -350,6 +373,18 @@ fallible engine_task_kill(struct engine *engine, const char *id, const char *exe
 // never). Returns when it has ended; one that has is fine.
 fallible engine_task_stop(struct engine *engine, const char *id, const char *signal,
                           int64_t timeout_ms);
+struct engine_attach {
+	const char *id;
+	const char *detach_keys; // as engine_run's
+	int stdio[3];
+	// Lines of its log, where it has no terminal.
+	void (*line)(void *context, const struct engine_log_line *line);
+	void *context;
+};
+// Shows what a running container says from now on, until its end: its terminal, with input, or its
+// log. Signals go to its first process. INVALID: it has neither.
+fallible engine_task_attach(struct engine *engine, const struct engine_attach *request,
+                            int *ret_exit_code);
 // Waits for the end of a running one, or gives the code of one that has ended.
 fallible engine_task_wait(struct engine *engine, const char *id, int *ret_exit_code);
 // Removes a task that has ended, its log too; the container stays. `force` kills it first, else
@@ -377,24 +412,6 @@ struct engine_metrics {
 		pids_limit; // UINT64_MAX: no limit
 };
 fallible engine_task_metrics(struct engine *engine, const char *id, struct engine_metrics *ret);
-
-struct engine_log_line {
-	const char *bytes; // with its "\n", but for a line that was divided or cut off
-	size_t size;
-	const char *time; // RFC 3339, UTC
-	bool is_error;    // it came from standard error
-};
-struct engine_logs {
-	const char *id;
-	bool follow;            // wait for more until the container ends
-	bool stops_with_output; // …or until nobody reads our standard output
-	int64_t tail;           // the last so many lines; -1: all
-	int64_t since_ns;       // lines from then on; 0: all
-	void (*line)(void *context, const struct engine_log_line *line);
-	void *context;
-};
-// Reads the log of a detached container. NOT_FOUND: no container, no task, or it has no log.
-fallible engine_logs(struct engine *engine, const struct engine_logs *request);
 
 // --- Namespaces (containerd's)
 

@@ -6,6 +6,7 @@
 #include "engine/rootfile.h"
 #include "engine/run.h"
 #include "engine/spec.h"
+#include "engine/terminal.h"
 #include "sys/path.h"
 #include "sys/tree.h"
 #include <fcntl.h>
@@ -68,7 +69,9 @@ static fallible make_spec(const struct engine_exec *r, const struct store_contai
 	}
 	if (r->cwd)
 		p->cwd = oci_spec_string(spec, r->cwd);
-	p->terminal = false;
+	p->terminal = r->tty;
+	if (r->tty && !oci_spec_env(spec, "TERM"))
+		oci_spec_set_env(spec, "TERM=xterm");
 	if (p->cwd && *p->cwd != '/')
 		return error_new(ERROR_INVALID, "working directory %s: not an absolute path",
 		                 p->cwd);
@@ -113,6 +116,8 @@ struct exec {
 	struct runtime_task *container, *process;
 	struct runtime_log log;
 	int log_fd;
+	struct runtime_terminal terminal;
+	char *detach_keys;
 };
 
 static void exec_done(struct exec *x)
@@ -122,6 +127,7 @@ static void exec_done(struct exec *x)
 	fd_cleanup_(&x->folder);
 	fd_cleanup_(&x->log_fd);
 	runtime_close(x->container);
+	free(x->detach_keys);
 }
 
 static fallible open_container(struct engine *e, struct exec *x, pid_t *ret_init)
@@ -165,6 +171,8 @@ static fallible start(struct engine *e, struct exec *x)
 	if (r->exec_id)
 		TRY(make_folder(x->dirfd, r->exec_id, &x->folder));
 	bool is_silent = r->detach;
+	if (r->tty && !r->detach)
+		TRY(terminal_of(r->stdio, r->detach_keys, &x->terminal, &x->detach_keys));
 	struct runtime_request request = {
 		.spec = spec,
 		.ns = e->ns,
@@ -176,6 +184,7 @@ static fallible start(struct engine *e, struct exec *x)
 		.stdio = {is_silent ? -1 : r->stdio[0], is_silent ? -1 : r->stdio[1],
 	                  is_silent ? -1 : r->stdio[2]},
 		.log = x->log,
+		.terminal = x->terminal,
 		.shim_program = shim,
 		.warn = life_warn,
 		.step = life_debug,
@@ -223,7 +232,14 @@ fallible engine_exec(struct engine *e, const struct engine_exec *request, int *r
 	if (!error && request->detach) {
 		runtime_detach(x.process);
 	} else if (!error) {
-		error = runtime_wait(x.process, signalfd, &code);
+		error = run_watch(x.process, &x.terminal, signalfd, &code);
+		if (error_is(error, ERROR_BUSY)) { // let go of
+			error_drop(&error);
+			runtime_detach(x.process);
+			*ret_exit_code = 0;
+			sigprocmask(SIG_SETMASK, &old, NULL);
+			return NULL;
+		}
 		if (error_is(error, ERROR_NOT_FOUND)) // killed with its monitor
 			error_drop(&error);
 		error = error_join(error, runtime_release(x.process));

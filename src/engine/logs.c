@@ -360,7 +360,7 @@ fallible engine_logs(struct engine *e, const struct engine_logs *request)
 		.request = request, .dirfd = dirfd, .fd = -1, .buffer = buffer, .text = text};
 	defer(files_done) struct log_files files = {0};
 	open_files(dirfd, &files);
-	if (!files.n && life.task && !life.task->detached)
+	if (!files.n && !life.task->detached && !life.task->terminal)
 		return error_hint(error_new(ERROR_NOT_FOUND,
 		                            "container \"%s\" has no log: its output went to "
 		                            "the command that started it",

@@ -5,6 +5,7 @@
 #include "boot/protocol.h"
 #include "engine/life.h"
 #include "engine/spec.h"
+#include "engine/terminal.h"
 #include "oci/names.h"
 #include "sys/path.h"
 #include "sys/process.h"
@@ -112,6 +113,7 @@ static fallible name_everything(struct run *run)
 	                                 : "",
 		.log_uri = r->log_uri ? r->log_uri : "",
 		.detached = r->detach,
+		.terminal = run_linux_spec(run)->process.terminal,
 	};
 	return NULL;
 }
@@ -333,6 +335,7 @@ static fallible start_process(struct run *run)
 		.stdio = {is_closed || r->log_uri ? -1 : r->stdio[0], is_closed ? -1 : r->stdio[1],
 	                  is_closed ? -1 : r->stdio[2]},
 		.log = run->log,
+		.terminal = run->terminal,
 		.shim_program = shim,
 		.cleaner = cleaner,
 		.cleaner_environment = environment,
@@ -434,9 +437,23 @@ static fallible note_process(struct run *run)
 	return store_put_task(run->engine->store, run->claim, &run->task);
 }
 
+// With a terminal output goes through the monitor, which then keeps a log as well.
+static fallible prepare_terminal(struct run *run)
+{
+	const struct engine_run *r = run->request;
+	if (!run_linux_spec(run)->process.terminal || run->part == RUN_CREATE)
+		return NULL;
+	if (!r->detach)
+		TRY(terminal_of(r->stdio, r->detach_keys, &run->terminal, &run->detach_keys));
+	struct engine_run logged = *r;
+	logged.detach = true;
+	return run_open_log(&logged, &run->log, &run->log_fd);
+}
+
 fallible run_start(struct run *run)
 {
 	TRY(oci_spec_check(run_linux_spec(run)));
+	TRY(prepare_terminal(run));
 	TRY(name_everything(run));
 	auto_json struct json *document = oci_spec_to_json(run->spec);
 	run->spec_text = json_to_text(document, 0, JSON_PLAIN);
@@ -462,11 +479,26 @@ fallible run_start(struct run *run)
 	return error;
 }
 
+fallible run_watch(struct runtime_task *task, const struct runtime_terminal *terminal, int signalfd,
+                   int *ret_exit_code)
+{
+	auto_outer_terminal struct outer_terminal outer = OUTER_TERMINAL;
+	if (terminal->is_attached)
+		TRY(terminal_make_raw(terminal->input, &outer));
+	return runtime_wait(task, signalfd, ret_exit_code);
+}
+
 fallible run_wait(struct run *run, int *ret_exit_code)
 {
 	struct engine *e = run->engine;
 	int code = 137; // what a killed init would have given
-	struct error *lost = runtime_wait(run->process, run->signalfd, &code);
+	struct error *lost = run_watch(run->process, &run->terminal, run->signalfd, &code);
+	if (error_is(lost, ERROR_BUSY) && run->terminal.is_attached) {
+		error_drop(&lost); // let go of: its end cleans
+		runtime_detach(take(&run->process));
+		*ret_exit_code = 0;
+		return NULL;
+	}
 	if (error_is(lost, ERROR_BUSY)) {
 		error_drop(&lost); // whoever insists may go; the monitor cleans
 		engine_warn(

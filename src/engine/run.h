@@ -53,6 +53,8 @@ struct run {
 	bool lost_layers; // a gc was faster: NOT_FOUND is to be tried again, from the image
 	struct runtime_log log;
 	int log_fd;
+	struct runtime_terminal terminal; // attached, if the spec asks for one
+	char *detach_keys;
 
 	// what stands outside of the process
 	int upper, work;
@@ -78,6 +80,9 @@ void run_done(struct run *run);
 // Rows, writable layer, network, process: as far as run->part says. All is undone on an error.
 // Claims the ID, but for START, which takes run->claim over. Then the claim is released.
 fallible run_start(struct run *run);
+// runtime_wait(), the caller's terminal raw meanwhile if it is attached.
+fallible run_watch(struct runtime_task *task, const struct runtime_terminal *terminal, int signalfd,
+                   int *ret_exit_code);
 // Waits for the end, forwards signals, cleans.
 fallible run_wait(struct run *run, int *ret_exit_code);
 

@@ -27,6 +27,7 @@ void run_done(struct run *run)
 	network_config_free(run->network);
 	network_result_free(run->attached);
 	free(run->cgroup);
+	free(run->detach_keys);
 	free(run->spec_text);
 	free(run->resolv_conf);
 	free(run->hosts);

@@ -3,6 +3,8 @@
 // Nothing here holds a claim while it waits for a container: the command that started it may need
 // the claim to clean.
 #include "engine/exec.h"
+#include "engine/run.h"
+#include "engine/terminal.h"
 #include "kernel/cgroup.h"
 #include "oci/names.h"
 #include "sys/tree.h"
@@ -212,6 +214,64 @@ fallible engine_task_wait(struct engine *e, const char *id, int *ret_exit_code)
 		error_drop(&error);
 		*ret_exit_code = 137;
 	}
+	return error;
+}
+
+// --- Attaching
+
+// What it writes from now on stands in its log: all who are attached see the same lines.
+static fallible follow_log(struct engine *e, const struct engine_attach *r, int *ret_exit_code)
+{
+	struct engine_logs logs = {
+		.id = r->id,
+		.follow = true,
+		.stops_with_output = true,
+		.line = r->line,
+		.context = r->context,
+	};
+	TRY(engine_logs(e, &logs));
+	return engine_task_wait(e, r->id, ret_exit_code);
+}
+
+static fallible attach_terminal(struct engine *e, const struct engine_attach *r, int signalfd,
+                                int *ret_exit_code)
+{
+	auto_fd int dirfd = -1;
+	auto_runtime_close struct runtime_task *task = NULL;
+	auto_free char *keys = NULL;
+	struct runtime_terminal terminal;
+	TRY(terminal_of(r->stdio, r->detach_keys, &terminal, &keys));
+	TRY(store_open_state_dir(e->store, e->ns, r->id, &dirfd));
+	TRY(runtime_open(dirfd, &task));
+	TRY(runtime_attach(task, &terminal));
+	struct error *error = run_watch(task, &terminal, signalfd, ret_exit_code);
+	if (error_is(error, ERROR_BUSY)) { // let go of
+		error_drop(&error);
+		*ret_exit_code = 0;
+	}
+	return error;
+}
+
+fallible engine_task_attach(struct engine *e, const struct engine_attach *request,
+                            int *ret_exit_code)
+{
+	defer(life_forget) struct life life = {0};
+	TRY(life_of_task(e, request->id, &life));
+	if (life.owner != LIFE_RUNNING)
+		return error_new(ERROR_INVALID, "cannot attach to a stopped container");
+	if (!life.task->terminal && !life.task->detached)
+		return error_new(ERROR_INVALID,
+		                 "container \"%s\": its output goes to the command that started "
+		                 "it, and to nobody else",
+		                 request->id);
+	if (!life.task->terminal)
+		return follow_log(e, request, ret_exit_code);
+	int signals = -1;
+	sigset_t old;
+	TRY(run_catch_signals(&signals, &old));
+	auto_fd int signalfd = signals;
+	struct error *error = attach_terminal(e, request, signalfd, ret_exit_code);
+	sigprocmask(SIG_SETMASK, &old, NULL);
 	return error;
 }
 

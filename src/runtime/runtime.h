@@ -63,6 +63,15 @@ struct runtime_log {
 	int fd;
 };
 
+// The caller's side of a program's terminal. Descriptors are borrowed until the task is let go.
+struct runtime_terminal {
+	bool is_attached;
+	int input, output;       // -1: none. Both ends in raw mode are the caller's business
+	uint16_t rows, columns;  // 0: not known
+	const char *detach_keys; // bytes that let go of it when they are typed; n_keys 0: none
+	size_t n_keys;
+};
+
 struct runtime_request {
 	// Checked by oci_spec_check(); read-only root comes from here. Must live until
 	// runtime_start() has returned; all else in here until runtime_create() has.
@@ -89,12 +98,16 @@ struct runtime_request {
 	// current offset, which doesn't move for the caller. Everything else has a pipe between:
 	// output is copied by the monitor, complete before the exit is told; input is copied by
 	// runtime_wait(). stdout and stderr that are one file share the pipe, so that their order
-	// is kept. With process.terminal: UNSUPPORTED for now.
+	// is kept.
 	int stdio[3];
 	// With a log stdio[1] and [2] mean nothing: the program writes into pipes that the monitor
 	// reads whatever happens. What can't be written (a full disk) is dropped, and counted in a
 	// kept log.
 	struct runtime_log log;
+	// With process.terminal: the monitor holds a terminal made from the container's own devpts,
+	// and stdio means nothing. Whoever is attached (here: from the first byte on) sees all that
+	// comes out from then on and types; a kept log gets it, too.
+	struct runtime_terminal terminal;
 
 	const char *shim_program;               // path of coracle-shim; coracle-init lies beside it
 	const char *const *cleaner;             // argv; [0] is a path. NULL: nothing is executed
@@ -143,7 +156,12 @@ fallible runtime_exec(const struct runtime_request *request, struct runtime_task
 // runtime_remove_state().
 // Errors: NOT_FOUND (the monitor was killed; init is dead or dying: see runtime_reap()); BUSY (the
 // third SIGINT came and init still runs: a program that is pid 1 gets none that it doesn't catch).
+// Attached to a terminal it copies both ways; SIGWINCH then resizes, and any other signal lets go.
+// BUSY: let go of (by the detach keys, such a signal, or the third SIGINT); the program goes on.
 fallible runtime_wait(struct runtime_task *task, int signalfd, int *ret_exit_code);
+// Attaches to the terminal of a task from runtime_open(), for runtime_wait(). INVALID: it has none;
+// BUSY: four are attached already.
+fallible runtime_attach(struct runtime_task *task, const struct runtime_terminal *terminal);
 // Asks to be told of the end: then *ret_fd (borrowed) becomes readable, and runtime_wait() doesn't
 // wait. For those who poll other things too.
 fallible runtime_watch(struct runtime_task *task, int *ret_fd);

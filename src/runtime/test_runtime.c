@@ -150,7 +150,8 @@ static void test_refusals(void **state)
 	need_fixture();
 	struct life l = shell("true");
 	l.spec->process.terminal = true;
-	expect_error(&l, ERROR_UNSUPPORTED, "process.terminal: terminals are not supported yet");
+	l.request.log = (struct runtime_log){.kind = RUNTIME_LOG_FILE, .fd = 2};
+	expect_error(&l, ERROR_UNSUPPORTED, "a terminal's output can't go to a file alone");
 	l = shell("true");
 	oci_spec_set_namespace(l.spec, OCI_NAMESPACE_NETWORK, "/nosuch");
 	expect_error(&l, ERROR_NOT_FOUND,

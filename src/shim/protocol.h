@@ -19,6 +19,8 @@
 //     copy               it goes to SHIM_FD_TO; a reader that is gone closes the pipe
 //     file               the same, but what can't be written is dropped: the program goes on
 //     log:SIZE:FILES     it goes to the log in the state directory (shim/log.h)
+//     tty, tty:SIZE:FILES   init has a terminal, and sends master and slave (SCM_RIGHTS, one byte)
+//                        through the socket that SHIM_FD_FROM is here; the second logs it
 #pragma once
 #include <stdint.h>
 
@@ -53,7 +55,9 @@ enum shim_kind {
 	SHIM_IS = 32, // state, pid, instance; value: exit code if ended
 	SHIM_DONE,    // value: 0 or an errno
 	SHIM_ENDED,   // value: exit code. Sent to the creator unasked
-	              // 48 and up: kept for pause, exec, attach, resize, logs.
+	// Terminals, from anybody.
+	SHIM_ATTACH = 48, // SCM_RIGHTS: a stream socket (shim/terminal.h). Answered by SHIM_DONE
+	SHIM_RESIZE,      // value: rows << 16 | columns
 };
 
 enum shim_state { SHIM_CREATED, SHIM_RUNNING, SHIM_STOPPED };

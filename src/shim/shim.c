@@ -6,6 +6,7 @@
 #include "shim/log.h"
 #include "shim/number.h"
 #include "shim/protocol.h"
+#include "shim/terminal.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -95,10 +96,20 @@ static bool hear(int fd, struct shim_message *ret, int *ret_held)
 	return n == (ssize_t)sizeof *ret && ret->version == SHIM_VERSION;
 }
 
-// What anybody may ask. False: unknown.
-static bool answer(int fd, const struct shim_message *m, bool *ret_waits)
+// What anybody may ask. False: unknown. Takes *passed over, or leaves it.
+static bool answer(int fd, const struct shim_message *m, int *passed, bool *ret_waits)
 {
 	switch (m->kind) {
+	case SHIM_ATTACH: {
+		int failed = *passed < 0 ? EINVAL : terminal_attach(*passed);
+		if (!failed)
+			*passed = -1;
+		tell(fd, SHIM_DONE, failed);
+		return true;
+	}
+	case SHIM_RESIZE:
+		terminal_resize((uint16_t)((uint32_t)m->value >> 16), (uint16_t)m->value);
+		return true;
 	case 0: // nothing came
 		return true;
 	case SHIM_STATE:
@@ -126,16 +137,21 @@ static bool answer(int fd, const struct shim_message *m, bool *ret_waits)
 static void serve_control(void)
 {
 	struct shim_message m;
-	bool waits = false, is_there = hear(monitor.control, &m, &monitor.held);
+	int passed = -1;
+	bool waits = false, is_there = hear(monitor.control, &m, &passed);
 	if (is_there && m.kind == SHIM_START) {
+		close_fd(&monitor.held);
+		monitor.held = passed;
+		passed = -1;
 		if (monitor.state == SHIM_CREATED && write(SHIM_FD_GO, "!", 1) == 1)
 			monitor.state = SHIM_RUNNING;
 	} else if (is_there && m.kind == SHIM_BYE) {
 		monitor.is_cleaned = true;
 		is_there = false;
 	} else if (is_there) {
-		is_there = answer(monitor.control, &m, &waits);
+		is_there = answer(monitor.control, &m, &passed, &waits);
 	}
+	close_fd(&passed);
 	if (is_there)
 		return;
 	// A creator that goes before the start, or with a word of goodbye, leaves nothing running.
@@ -148,9 +164,9 @@ static void serve_control(void)
 static void serve_peer(struct peer *peer)
 {
 	struct shim_message m;
-	int unwanted = -1;
-	bool is_there = hear(peer->fd, &m, &unwanted) && answer(peer->fd, &m, &peer->waits);
-	close_fd(&unwanted);
+	int passed = -1;
+	bool is_there = hear(peer->fd, &m, &passed) && answer(peer->fd, &m, &passed, &peer->waits);
+	close_fd(&passed);
 	if (!is_there)
 		close_fd(&peer->fd);
 }
@@ -298,6 +314,7 @@ static void end_init(void)
 		info.si_code == CLD_EXITED ? info.si_status & 255 : 128 + info.si_status;
 	for (int i = 0; i < COPIES; i++)
 		copy_rest(&copies[i]);
+	terminal_end();
 	monitor.state = SHIM_STOPPED;
 	record_exit();
 	if (monitor.control >= 0)
@@ -329,19 +346,23 @@ static _Noreturn void leave(void)
 
 static bool begin_output(const char *text)
 {
-	static const char log[] = "log:";
 	uint64_t size, files;
+	bool is_terminal = strncmp(text, "tty", 3) == 0;
+	if (is_terminal)
+		terminal_begin(SHIM_FD_FROM, text[3] != 0);
+	if (is_terminal && !text[3])
+		return true;
 	if (strcmp(text, "copy") == 0 || strcmp(text, "file") == 0) {
 		monitor.output = *text == 'f' ? OUTPUT_FILE : OUTPUT_COPY;
 		return true;
 	}
-	if (strncmp(text, log, sizeof log - 1) != 0)
+	if (!is_terminal && strncmp(text, "log", 3) != 0)
 		return false;
-	text += sizeof log - 1;
-	if (!number_parse(&text, 10, &size) || *text++ != ':' || !number_parse(&text, 10, &files) ||
-	    *text)
+	text += 3;
+	if (*text++ != ':' || !number_parse(&text, 10, &size) || *text++ != ':' ||
+	    !number_parse(&text, 10, &files) || *text)
 		return false;
-	monitor.output = OUTPUT_LOG;
+	monitor.output = is_terminal ? OUTPUT_COPY : OUTPUT_LOG;
 	log_begin(SHIM_FD_STATE, size, (unsigned)files);
 	return true;
 }
@@ -363,7 +384,7 @@ static bool begin(int argc, char *const argv[])
 	if (fcntl(SHIM_FD_LISTEN, F_GETFD) < 0)
 		monitor.listen = -1;
 	for (int i = 0; i < COPIES; i++) {
-		bool has = fcntl(SHIM_FD_FROM + i, F_GETFD) >= 0;
+		bool has = fcntl(SHIM_FD_FROM + i, F_GETFD) >= 0 && !terminal_exists();
 		copies[i].from = has ? SHIM_FD_FROM + i : -1;
 		copies[i].to = has && monitor.output != OUTPUT_LOG ? SHIM_FD_TO + i : -1;
 	}
@@ -376,7 +397,8 @@ int main(int argc, char *argv[])
 {
 	if (!begin(argc, argv))
 		return 2;
-	enum { CONTROL, INIT, LISTEN, COPY, PEER = COPY + COPIES, ALL = PEER + PEERS };
+	enum { CONTROL, INIT, LISTEN, COPY, PEER = COPY + COPIES, TERMINAL = PEER + PEERS };
+	enum { ALL = TERMINAL + TERMINAL_POLLS };
 	while (monitor.state != SHIM_STOPPED || (monitor.control >= 0 && !monitor.is_cleaned)) {
 		struct pollfd p[ALL] = {
 			[CONTROL] = {monitor.is_cleaned ? -1 : monitor.control, POLLIN, 0},
@@ -390,6 +412,7 @@ int main(int argc, char *argv[])
 		}
 		for (int i = 0; i < PEERS; i++)
 			p[PEER + i] = (struct pollfd){peers[i].fd, POLLIN, 0};
+		terminal_poll(p + TERMINAL);
 		if (poll(p, ALL, -1) < 0)
 			continue; // EINTR: all signals are blocked but SIGSTOP
 		if (p[CONTROL].revents)
@@ -402,6 +425,7 @@ int main(int argc, char *argv[])
 			if (p[PEER + i].revents)
 				serve_peer(&peers[i]);
 		}
+		terminal_serve(p + TERMINAL);
 		if (p[LISTEN].revents)
 			accept_peer();
 		if (p[INIT].revents)

@@ -2,9 +2,11 @@
 // The order of the steps, which is the security of the whole; see the table below.
 #include "runtime/linux/child.h"
 #include "kernel/process.h"
+#include "kernel/pty.h"
 #include "sys/fd.h"
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/openat2.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -123,8 +125,63 @@ static int step_private(struct child *c)
 	return mount_make_all(MS_PRIVATE);
 }
 
+static int send_terminal(int socket, int master, int slave)
+{
+	char byte = 0;
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
+	} control = {.header = {.cmsg_len = CMSG_LEN(2 * sizeof(int)),
+	                        .cmsg_level = SOL_SOCKET,
+	                        .cmsg_type = SCM_RIGHTS}};
+	const int fds[2] = {master, slave};
+	memcpy(CMSG_DATA(&control.header), fds, sizeof fds);
+	struct iovec part = {&byte, 1};
+	const struct msghdr m = {.msg_iov = &part,
+	                         .msg_iovlen = 1,
+	                         .msg_control = &control,
+	                         .msg_controllen = sizeof control};
+	return sendmsg(socket, &m, MSG_NOSIGNAL) == 1 ? 0 : errno;
+}
+
+// The slave as the container's /dev/console, by descriptor: a name could be exchanged
+// (CVE-2025-52565).
+static int bind_console(struct child *c, int slave)
+{
+	auto_fd int target = -1, clone = -1;
+	int sys = child_make_target(c->root, "/dev/console", true, true, &target);
+	if (!sys)
+		sys = mount_clone(slave, "", false, &clone);
+	return sys ? sys : mount_attach(clone, target);
+}
+
+// From the container's own devpts, found without links, so that its names and its ends are the
+// container's.
+static int make_terminal(struct child *c)
+{
+	const struct plan *p = c->plan;
+	auto_fd int devpts = -1, master = -1, slave = -1;
+	int sys =
+		child_open(c->root, "/dev/pts", O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS, &devpts);
+	if (!sys)
+		sys = pty_open(devpts, &master, &slave);
+	if (!sys && p->rows && p->columns)
+		sys = pty_set_size(master, p->rows, p->columns);
+	if (!sys && p->uid && fchown(slave, p->uid, (gid_t)-1) < 0)
+		sys = errno;
+	if (!sys && !p->is_exec)
+		sys = bind_console(c, slave);
+	if (!sys)
+		sys = send_terminal(p->console, master, slave);
+	return sys ? sys : pty_adopt_slave(slave);
+}
+
 static int step_stdio(struct child *c)
 {
+	if (c->plan->console >= 0) {
+		int sys = make_terminal(c);
+		return sys ? sys : process_close_on_exec(3);
+	}
 	int fds[3];
 	for (int i = 0; i < 3; i++) {
 		c->index = i;

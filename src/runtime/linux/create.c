@@ -17,6 +17,7 @@ struct making { // descriptors that are needed until the launch
 	struct stdio stdio;
 	bool has_stdio;
 	int lock, listen, control, null;
+	int console[2];
 	int report, go[2], sync[2]; // sync[1] stays ours until IDs and groups are set
 };
 
@@ -29,8 +30,8 @@ static void close_fd(int *fd)
 
 static void making_done(struct making *m)
 {
-	int *fds[] = {&m->lock,  &m->listen, &m->control, &m->null,   &m->report,
-	              &m->go[0], &m->go[1],  &m->sync[0], &m->sync[1]};
+	int *fds[] = {&m->lock,  &m->listen,  &m->control, &m->null,       &m->report,    &m->go[0],
+	              &m->go[1], &m->sync[0], &m->sync[1], &m->console[0], &m->console[1]};
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		close_fd(fds[i]);
 	if (m->has_stdio)
@@ -85,10 +86,10 @@ static void plan_keep(struct plan *plan)
 {
 	size_t n = 0;
 	plan->kept = arena_alloc(plan->arena, (plan->n_mounts + plan->n_joins + CGROUP_ENTRANCES +
-	                                       12) * sizeof *plan->kept);
-	const int single[] = {plan->root,     plan->null_mount,   plan->null,     plan->stdio[0],
-	                      plan->stdio[1], plan->stdio[2],     plan->report,   plan->go,
-	                      plan->sync,     plan->init_program, plan->filter_fd};
+	                                       13) * sizeof *plan->kept);
+	const int single[] = {plan->console,  plan->root,     plan->null_mount,   plan->null,
+	                      plan->stdio[0], plan->stdio[1], plan->stdio[2],     plan->report,
+	                      plan->go,       plan->sync,     plan->init_program, plan->filter_fd};
 	for (size_t i = 0; i < sizeof single / sizeof *single; i++)
 		plan->kept[n++] = single[i];
 	for (size_t i = 0; i < plan->n_mounts; i++)
@@ -187,6 +188,19 @@ static fallible prepare_exec(const struct runtime_request *request, struct runti
 	return plan_make_exec(request, task->container, task->container_pid, &m->plan);
 }
 
+static fallible prepare_terminal(const struct runtime_request *request, struct making *m)
+{
+	if (request->log.kind == RUNTIME_LOG_FILE)
+		return error_new(ERROR_UNSUPPORTED, "a terminal's output can't go to a file alone");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, m->console) < 0)
+		FAIL_ERRNO("socket");
+	struct plan *plan = m->plan;
+	plan->console = m->console[1];
+	plan->rows = request->terminal.rows;
+	plan->columns = request->terminal.columns;
+	return NULL;
+}
+
 static fallible prepare(const struct runtime_request *request, struct runtime_task *task,
                         struct making *m)
 {
@@ -195,11 +209,16 @@ static fallible prepare(const struct runtime_request *request, struct runtime_ta
 	if (task->group)
 		TRY(cgroup_open_entrances(task->group, m->plan->entrances));
 	plan_step(request, "plan");
-	TRY(stdio_prepare(request->stdio, &request->log, &m->stdio));
-	m->has_stdio = true;
+	if (request->spec->process.terminal) {
+		TRY(prepare_terminal(request, m));
+	} else {
+		TRY(stdio_prepare(request->stdio, &request->log, &m->stdio));
+		m->has_stdio = true;
+	}
 	TRY(make_pipes(task, m));
 	struct plan *plan = m->plan;
-	memcpy(plan->stdio, m->stdio.init, sizeof plan->stdio);
+	if (m->has_stdio)
+		memcpy(plan->stdio, m->stdio.init, sizeof plan->stdio);
 	plan->report = m->report;
 	plan->go = m->go[0];
 	plan->sync = m->sync[0];
@@ -255,20 +274,21 @@ static struct error *explain(struct runtime_task *task, struct error *e)
 static fallible start_processes(const struct runtime_request *request, struct runtime_task *task,
                                 struct making *m)
 {
-	struct launch l = {.request = request,
-	                   .plan = m->plan,
-	                   .cgroup = task->group ? cgroup_fd(task->group) : -1,
-	                   .null = m->null,
-	                   .fds = {[SHIM_FD_CONTROL] = m->control,
-	                           [SHIM_FD_GO] = m->go[1],
-	                           [SHIM_FD_STATE] = task->state_dirfd,
-	                           [SHIM_FD_LOCK] = m->lock,
-	                           [SHIM_FD_LISTEN] = m->listen,
-	                           [SHIM_FD_INIT] = -1,
-	                           [SHIM_FD_FROM] = m->stdio.from[0],
-	                           [SHIM_FD_FROM + 1] = m->stdio.from[1],
-	                           [SHIM_FD_TO] = m->stdio.to[0],
-	                           [SHIM_FD_TO + 1] = m->stdio.to[1]}};
+	struct launch l = {
+		.request = request,
+		.plan = m->plan,
+		.cgroup = task->group ? cgroup_fd(task->group) : -1,
+		.null = m->null,
+		.fds = {[SHIM_FD_CONTROL] = m->control,
+	                [SHIM_FD_GO] = m->go[1],
+	                [SHIM_FD_STATE] = task->state_dirfd,
+	                [SHIM_FD_LOCK] = m->lock,
+	                [SHIM_FD_LISTEN] = m->listen,
+	                [SHIM_FD_INIT] = -1,
+	                [SHIM_FD_FROM] = m->console[0] >= 0 ? m->console[0] : m->stdio.from[0],
+	                [SHIM_FD_FROM + 1] = m->stdio.from[1],
+	                [SHIM_FD_TO] = m->stdio.to[0],
+	                [SHIM_FD_TO + 1] = m->stdio.to[1]}};
 	TRY(launch(&l));
 	task->monitor = l.ret_monitor;
 	task->pid = l.ret_init;
@@ -307,13 +327,16 @@ static fallible await_ready(struct runtime_task *task)
 
 static fallible create(const struct runtime_request *request, bool waits, struct runtime_task *task)
 {
-	struct making m = {.lock = -1,
-	                   .listen = -1,
-	                   .control = -1,
-	                   .null = -1,
-	                   .report = -1,
-	                   .go = {-1, -1},
-	                   .sync = {-1, -1}};
+	struct making m = {
+		.lock = -1,
+		.listen = -1,
+		.control = -1,
+		.null = -1,
+		.report = -1,
+		.go = {-1, -1},
+		.sync = {-1, -1},
+		.console = {-1, -1},
+		.stdio = {.from = {-1, -1}, .to = {-1, -1}, .pump = {-1, -1, NULL, 0, 0}}};
 	struct error *e = prepare(request, task, &m);
 	if (!e) {
 		m.plan->reports_ready = waits;
@@ -337,6 +360,8 @@ static fallible make_task(const struct runtime_request *request, int container, 
 	task->container_pid = container_pid;
 	task->name = alloc_printf("%s/%s", request->ns, request->id);
 	struct error *e = create(request, waits, task);
+	if (!e && request->spec->process.terminal && request->terminal.is_attached)
+		e = runtime_attach(task, &request->terminal);
 	if (!e && !waits)
 		e = runtime_start(task);
 	if (e)

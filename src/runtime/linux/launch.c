@@ -96,10 +96,13 @@ static _Noreturn void become_monitor(struct spawn *s, struct launch *l)
 static const char *output_argument(const struct runtime_request *request, struct arena *arena)
 {
 	const struct runtime_log *log = &request->log;
+	bool is_terminal = request->spec->process.terminal;
+	if (is_terminal && log->kind != RUNTIME_LOG_KEPT)
+		return "tty";
 	if (log->kind != RUNTIME_LOG_KEPT)
 		return log->kind == RUNTIME_LOG_FILE ? "file" : "copy";
-	return arena_printf(arena, "log:%llu:%u", (unsigned long long)log->size_bytes,
-	                    log->n_files);
+	return arena_printf(arena, "%s:%llu:%u", is_terminal ? "tty" : "log",
+	                    (unsigned long long)log->size_bytes, log->n_files);
 }
 
 static void make_argv(const struct runtime_request *request, struct arena *arena, struct spawn *s)

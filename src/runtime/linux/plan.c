@@ -256,7 +256,6 @@ fallible plan_refuse(const struct oci_spec *spec)
 		bool is_wanted;
 		const char *what;
 	} wishes[] = {
-		{spec->process.terminal, "process.terminal: terminals are"},
 		{has_hooks, "hooks are"},
 		{profile && *profile && strcmp(profile, "unconfined") != 0,
 	         "process.apparmorProfile: AppArmor is"},
@@ -290,6 +289,7 @@ static struct plan *plan_new(void)
 	                      .filter_fd = -1,
 	                      .null = -1,
 	                      .stdio = {-1, -1, -1},
+	                      .console = -1,
 	                      .report = -1,
 	                      .go = -1,
 	                      .sync = -1};

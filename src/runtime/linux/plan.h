@@ -106,9 +106,11 @@ struct plan {
 	unsigned filter_flags;
 
 	int stdio[3]; // -1: the container's /dev/null
-	int report;   // init's reports go here
-	int go;       // "!": execute. Its end: the monitor has died
-	int sync;     // a byte: IDs are mapped, groups joined; -1: nothing to wait for
+	int console;  // where init sends its terminal; -1: it has none, but stdio
+	uint16_t rows, columns;
+	int report; // init's reports go here
+	int go;     // "!": execute. Its end: the monitor has died
+	int sync;   // a byte: IDs are mapped, groups joined; -1: nothing to wait for
 	bool reports_ready;
 	int *kept; // sorted
 	size_t n_kept;

@@ -25,6 +25,7 @@ struct runtime_task *task_new(void)
 	                              .state_dirfd = -1,
 	                              .report = -1,
 	                              .held = -1,
+	                              .session = -1,
 	                              .pump = {-1, -1, NULL, 0, 0}};
 	return task;
 }
@@ -41,6 +42,7 @@ void task_free(struct runtime_task *task)
 	if (!task)
 		return;
 	stdio_pump_done(&task->pump);
+	session_close(task);
 	close_fd(&task->control);
 	close_fd(&task->pidfd);
 	close_fd(&task->state_dirfd);
@@ -126,6 +128,11 @@ fallible task_ask(struct runtime_task *task, enum shim_kind question, int value,
                   enum shim_kind answer, struct shim_message *ret)
 {
 	TRY(task_tell(task, question, value, -1));
+	return task_hear(task, answer, ret);
+}
+
+fallible task_hear(struct runtime_task *task, enum shim_kind answer, struct shim_message *ret)
+{
 	for (;;) {
 		bool heard = false;
 		TRY(hear(task, ANSWER_TIMEOUT_MS, ret, &heard));
@@ -203,6 +210,15 @@ static fallible forward_signals(struct runtime_task *task, int signalfd)
 {
 	struct signalfd_siginfo info;
 	while (read(signalfd, &info, sizeof info) == (ssize_t)sizeof info) {
+		if (task->terminal.is_attached && info.ssi_signo == SIGWINCH) {
+			session_resize(task);
+			continue;
+		}
+		if (task->terminal.is_attached) { // the program has a terminal of its own
+			task->is_let_go = true;
+			session_close(task);
+			break;
+		}
 		struct error *e = task->is_creator
 		                          ? runtime_signal(task, (int)info.ssi_signo)
 		                          : task_tell(task, SHIM_SIGNAL, (int)info.ssi_signo, -1);
@@ -222,18 +238,22 @@ static fallible wait_once(struct runtime_task *task, int signalfd)
 	struct stdio_pump *pump = &task->pump;
 	bool is_full = pump->begin < pump->end;
 	struct pollfd p[] = {
-		{task->control, POLLIN, 0},
+		{task->has_ended ? -1 : task->control, POLLIN, 0},
 		{signalfd, POLLIN, 0},
 		{is_full ? -1 : pump->from, POLLIN, 0},
 		{pump->to, is_full ? POLLOUT : 0, 0}, // POLLERR: nobody reads any more
+		{task->session < 0 ? -1 : task->terminal.input, POLLIN, 0},
+		{task->session, POLLIN, 0},
 	};
-	if (poll(p, 4, -1) < 0) {
+	if (poll(p, 6, -1) < 0) {
 		if (errno == EINTR)
 			return NULL;
 		FAIL_ERRNO("container %s: poll", task->name);
 	}
 	if (p[1].revents)
 		TRY(forward_signals(task, signalfd));
+	if (p[4].revents || p[5].revents)
+		session_serve(task, p[4].revents, p[5].revents);
 	if (p[3].revents & POLLERR)
 		stdio_pump_done(pump);
 	else if (p[2].revents || p[3].revents)
@@ -255,8 +275,12 @@ fallible runtime_wait(struct runtime_task *task, int signalfd, int *ret_exit_cod
 {
 	int fd;
 	TRY(runtime_watch(task, &fd));
-	while (!task->has_ended)
+	// What the program has said last comes before its end.
+	while (!task->has_ended || task->session >= 0) {
 		TRY(wait_once(task, signalfd));
+		if (task->is_let_go && !task->has_ended)
+			return error_new(ERROR_BUSY, "container %s goes on", task->name);
+	}
 	*ret_exit_code = task->exit_code;
 	return NULL;
 }

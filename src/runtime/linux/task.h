@@ -28,6 +28,12 @@ struct runtime_task {
 	uint64_t lock; // inode of our monitor.lock: the names beside it are ours; 0: they aren't
 	struct stdio_pump pump;
 	unsigned n_interrupts; // SIGINT that were forwarded
+
+	// Attached to a terminal.
+	int session; // -1: not
+	struct runtime_terminal terminal;
+	size_t n_keys_seen;
+	bool is_let_go; // by the user, not by the program's end
 };
 
 struct runtime_task *task_new(void) __attribute__((returns_nonnull));
@@ -40,5 +46,11 @@ fallible task_tell(struct runtime_task *task, enum shim_kind kind, int value, in
 // Asks, and waits for the answer. BUSY: a stopped monitor.
 fallible task_ask(struct runtime_task *task, enum shim_kind question, int value,
                   enum shim_kind answer, struct shim_message *ret);
+// Waits for an answer to what was told.
+fallible task_hear(struct runtime_task *task, enum shim_kind answer, struct shim_message *ret);
+// session.c: copies what can be copied now; `input` and `session` are what poll(2) said of both.
+void session_serve(struct runtime_task *task, short input, short session);
+void session_resize(struct runtime_task *task);
+void session_close(struct runtime_task *task);
 // Waits for init's next report. *ret_over: the pipe was closed, by exec or by init's death.
 fallible task_read_report(struct runtime_task *task, struct shim_report *ret, bool *ret_over);

@@ -14,6 +14,7 @@
 #define BOOT_NETWORK "/coracle/network"
 #define BOOT_PREFIX "/prefix"
 #define BOOT_DRIVE "/Files"
+#define BOOT_DRIVES "/drives" // d, e, …: what is mounted there
 
 enum {
 	BOOT_MAGIC = 0x31425243, // "CRB1"

@@ -196,9 +196,6 @@ fallible run_windows_translate(struct run *run)
 	TRY(spec_make(&request, &source, &host, &warnings, &run->linux_spec));
 	if (run->spec->process.terminal)
 		run->linux_spec->process.terminal = true;
-	if (run->spec->root.readonly)
-		return error_new(ERROR_UNSUPPORTED,
-		                 "a read-only root is not supported for Windows containers yet");
 	if (run->manifest)
 		TRY(run_windows_version(run->manifest, &run->os_version));
 	auto_free char *environment = NULL, *system_reg = NULL, *user_reg = NULL,

@@ -12,7 +12,7 @@ static bool is_absolute(const struct oci_spec *spec, const char *path)
 		return false;
 	char drive = (char)(path[0] | 32);
 	bool with_drive = drive >= 'a' && drive <= 'z' && path[1] == ':' &&
-	                  (path[2] == '\\' || path[2] == '/');
+	                  (path[2] == '\\' || path[2] == '/' || !path[2]);
 	return path[0] == '/' || (spec->windows.present && (with_drive || path[0] == '\\'));
 }
 

@@ -34,6 +34,12 @@ static fallible fill(int prefix, const struct windows_files *f)
 		FAIL_ERRNO("mkdir dosdevices");
 	if (symlinkat("../.." BOOT_DRIVE, prefix, "dosdevices/c:") < 0)
 		FAIL_ERRNO("link c:");
+	for (const char *c = f->drives; *c; c++) {
+		auto_free char *name = alloc_printf("dosdevices/%c:", *c);
+		auto_free char *to = alloc_printf("../.." BOOT_DRIVES "/%c", *c);
+		if (symlinkat(to, prefix, name) < 0)
+			FAIL_ERRNO("link %c:", *c);
+	}
 	// Wine refuses a prefix that isn't its user's.
 	if (fchown(prefix, f->uid, f->gid) < 0)
 		FAIL_ERRNO("chown");

@@ -17,7 +17,9 @@ static void paths(void **state)
 		{"\\Windows\\temp", "/Files/windows/temp"},
 		{"/x", "/Files/x"},
 		{"c:", "/Files"},
-		{"D:\\x", "!D:\\x: only drive C: is there"},
+		{"D:\\x", "/drives/d/x"},
+		{"e:\\", "/drives/e"},
+		{"C:\\.\\x", "!C:\\.\\x: not a path of Windows"},
 		{"C:\\a\\..\\..\\etc", "!C:\\a\\..\\..\\etc: not a path of Windows"},
 		{"\\a:b", "!\\a:b: not a path of Windows"},
 	};

@@ -74,31 +74,37 @@ static void computer_name(const char *hostname, char ret[16])
 	ret[n] = 0;
 }
 
+// Of a path: its drive's letter, small; 'c' if it has none.
+static char drive_of(const char *path)
+{
+	bool has_drive = isalpha((unsigned char)*path) && path[1] == ':';
+	return has_drive ? (char)(*path | 32) : 'c';
+}
+
 fallible windows_path(const char *path, char **ret)
 {
-	const char *rest = path;
-	if (isalpha((unsigned char)*path) && path[1] == ':') {
-		if ((*path | 32) != 'c')
-			return error_new(ERROR_UNSUPPORTED, "%.256s: only drive C: is there", path);
-		rest = path + 2;
-	}
+	char drive = drive_of(path);
+	const char *rest = path[0] && path[1] == ':' ? path + 2 : path;
 	struct str s = STR_LIMIT(8192);
-	str_add(&s, BOOT_DRIVE);
+	if (drive == 'c')
+		str_add(&s, BOOT_DRIVE);
+	else
+		str_printf(&s, BOOT_DRIVES "/%c", drive);
+	size_t top = s.size;
 	while (*rest) {
 		size_t n = strcspn(rest, "/\\");
 		bool is_up = n == 2 && rest[0] == '.' && rest[1] == '.';
-		if (is_up || memchr(rest, ':', n)) {
+		bool is_dot = n == 1 && *rest == '.';
+		if (is_up || is_dot || memchr(rest, ':', n)) {
 			str_done(&s);
 			return error_new(ERROR_INVALID, "%.256s: not a path of Windows", path);
 		}
 		// The template's own spelling; elsewhere a mount's is as good as any.
 		if (n) {
+			bool is_windows = s.size == top && drive == 'c' && n == 7 &&
+			                  !strncasecmp(rest, "windows", n);
 			str_add_char(&s, '/');
-			if (s.size == strlen(BOOT_DRIVE) + 1 && n == 7 &&
-			    !strncasecmp(rest, "windows", n))
-				str_add(&s, "windows");
-			else
-				str_add_bytes(&s, rest, n);
+			str_add_bytes(&s, is_windows ? "windows" : rest, n);
 		}
 		rest += n;
 		rest += *rest != 0;
@@ -383,7 +389,8 @@ static void add_linux(struct oci_spec *l, uint32_t id)
 		                  "0 2147483647");
 }
 
-static fallible add_mounts(const struct oci_spec *spec, struct oci_spec *l)
+static fallible add_mounts(const struct oci_spec *spec, struct oci_spec *l,
+                           struct windows_files *files)
 {
 	for (size_t i = 0; i < spec->mounts.n; i++) {
 		const struct oci_mount *m = &spec->mounts.items[i];
@@ -396,6 +403,9 @@ static fallible add_mounts(const struct oci_spec *spec, struct oci_spec *l)
 			readonly |= !strcmp(m->options.items[k], "ro");
 		oci_spec_add_mount(l, target, "bind", m->source, readonly ? "rbind,ro" : "rbind",
 		                   ',');
+		char drive = drive_of(m->destination);
+		if (drive != 'c' && !strchr(files->drives, drive))
+			files->drives[strlen(files->drives)] = drive;
 	}
 	return NULL;
 }
@@ -430,8 +440,11 @@ fallible windows_translate(const struct windows_start *start, struct oci_spec *l
 	files.user_reg = registry_user(start->user_reg);
 	files.userdef_reg = registry_default(start->userdef_reg);
 	files.uid = files.gid = users[user].id;
-	TRY(add_mounts(spec, l));
+	TRY(add_mounts(spec, l, &files));
 	add_linux(l, users[user].id);
+	// Not all of the root: Wine's server has to write into the prefix.
+	if (spec->root.readonly)
+		oci_spec_add_string(l, &l->linux_.readonly_paths, BOOT_DRIVE);
 	if (oci_spec_namespace(l, OCI_NAMESPACE_UTS))
 		l->hostname = oci_spec_string(l, identity.hostname);
 	*ret = files;

@@ -43,6 +43,7 @@ struct windows_files {
 	size_t parameters_size;
 	char *system_reg, *user_reg, *userdef_reg;
 	uint32_t uid, gid; // who owns the prefix
+	char drives[27];   // letters besides c
 };
 void windows_files_done(struct windows_files *f);
 #define auto_windows_files defer(windows_files_done)
@@ -55,7 +56,8 @@ fallible windows_translate(const struct windows_start *start, struct oci_spec *l
 // Arguments as one command line, quoted as ctr's shim on Windows does. The caller's.
 char *windows_join_arguments(const char *const *args, size_t n);
 // Where `path` ("C:\data", "d:", "\data", "/data") lies in the container's Linux root:
-// "/Files/data"; drives but C: are refused. The caller's.
+// "/Files/data"; another drive's is below
+// "/drives/d". The caller's.
 fallible windows_path(const char *path, char **ret);
 
 // Makes /prefix in the writable layer, unless it has one (then its registry is kept). What a

@@ -152,3 +152,21 @@ def test_links_lead_nowhere_outside(tmp_path):
     with imported(archive(tmp_path, windows.base_layer(link, away)), NAME), mounted(NAME, tmp_path / "m") as root:
         assert os.readlink(root / "Files/passwd") == "etc/passwd"  # of drive C:
         assert not os.path.lexists(root / "Files/share")
+
+
+@needs_wine
+def test_mounts_and_a_read_only_drive(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "in.txt").write_text("in")
+    with imported(archive(tmp_path, windows.base_layer()), NAME):
+        for where, options in (("C:\\data", "rbind"), ("D:", "rbind"), ("D:", "rbind:ro")):
+            path = where if where.startswith("C") else "D:"
+            done = coracle("run", "--rm", "--mount", f"type=bind,src={folder},dst={where},options={options}",
+                           "--user", "ContainerAdministrator", NAME, "t", "cmd", "/c",
+                           f"type {path}\\in.txt& echo out>{path}\\out.txt", code=None)
+            assert done.out == "in" and (folder / "out.txt").exists() == (options == "rbind"), done
+            (folder / "out.txt").unlink(missing_ok=True)
+        said = coracle("run", "--rm", "--read-only", "--user", "ContainerAdministrator", NAME, "t", "cmd", "/c",
+                       "echo x> c:\\x& ver", code=None)
+        assert "Access denied" in said.err and "Windows 10.0" in said.out

@@ -59,6 +59,7 @@ static fallible best_manifest(const struct store_image *image, const struct oci_
                               const struct store_manifest **ret)
 {
 	unsigned best = 0;
+	uint64_t newest = 0;
 	struct oci_platform host;
 	engine_host_platform(&host);
 	*ret = NULL;
@@ -67,8 +68,10 @@ static fallible best_manifest(const struct store_image *image, const struct oci_
 		TRY_AS(oci_platform_parse(image->manifests[i].platform, &host, &have), "image %s",
 		       image->name);
 		unsigned match = oci_platform_match(want, &have);
-		if (match > best) {
+		uint64_t version = oci_platform_version(&have);
+		if (match > best || (match && match == best && version > newest)) {
 			best = match;
+			newest = version;
 			*ret = &image->manifests[i];
 		}
 	}

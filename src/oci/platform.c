@@ -245,7 +245,20 @@ static uint64_t revision(const char *version)
 
 #define BEST 1000000u
 
-// The nearer the revision the better; equal is best.
+uint64_t oci_platform_version(const struct oci_platform *p)
+{
+	uint64_t build = 0;
+	size_t size = build_size(p->os_version), start = size;
+	if (!*p->os_version)
+		return 0;
+	while (start && p->os_version[start - 1] != '.')
+		start--;
+	for (size_t i = start; i < size && build < UINT32_MAX; i++)
+		build = build * 10 + (uint64_t)(p->os_version[i] - '0');
+	return (build & UINT32_MAX) << 32 | revision(p->os_version);
+}
+
+// The nearer the revision the better; equal is best. Without one in the wish all are equal.
 static unsigned match_version(const char *want, const char *have)
 {
 	if (!*want || !strcmp(want, have))
@@ -253,6 +266,8 @@ static unsigned match_version(const char *want, const char *have)
 	size_t size = build_size(want);
 	if (size != build_size(have) || strncmp(want, have, size) != 0)
 		return 0;
+	if (!want[size])
+		return BEST;
 	uint64_t a = revision(want), b = revision(have), distance = a > b ? a - b : b - a;
 	return distance < BEST - 1 ? BEST - 1 - (unsigned)distance : 1;
 }

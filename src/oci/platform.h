@@ -29,4 +29,7 @@ char *oci_platform_format(const struct oci_platform *platform);
 // 386, an arm/v7 also v6 and v5; a Windows wish with a version takes the same build number
 // (10.0.20348), the nearest revision being best.
 unsigned oci_platform_match(const struct oci_platform *want, const struct oci_platform *have);
+// Of two that match equally well the one with the higher version is wanted: Windows' build and
+// revision; 0 without one, and for other systems.
+uint64_t oci_platform_version(const struct oci_platform *platform);
 bool oci_platform_is_windows(const struct oci_platform *platform);

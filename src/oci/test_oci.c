@@ -307,6 +307,25 @@ static void platform_matching(void **state)
 	}
 }
 
+static void versions(void **state)
+{
+	(void)state;
+	static const char *const rising[] = {
+		"windows/amd64",                    "windows(10.0.9.9)/amd64",
+		"windows(10.0.17763.7314)/amd64",   "windows(10.0.20348)/amd64",
+		"windows(10.0.20348.9)/amd64",      "windows(10.0.20348.10)/amd64",
+		"windows(10.0.26100.4061)/amd64",
+	};
+	uint64_t before = 0;
+	for (size_t i = 0; i < sizeof(rising) / sizeof(*rising); i++) {
+		struct oci_platform p;
+		assert_null(oci_platform_parse(rising[i], &host, &p));
+		uint64_t version = oci_platform_version(&p);
+		assert_true(i ? version > before : !version);
+		before = version;
+	}
+}
+
 static void names(void **state)
 {
 	(void)state;
@@ -420,10 +439,15 @@ static void filters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sha256_vectors),    cmocka_unit_test(digests),
-		cmocka_unit_test(chain_ids),         cmocka_unit_test(references),
-		cmocka_unit_test(bad_references),    cmocka_unit_test(platforms),
-		cmocka_unit_test(platform_matching), cmocka_unit_test(names),
+		cmocka_unit_test(sha256_vectors),
+		cmocka_unit_test(digests),
+		cmocka_unit_test(chain_ids),
+		cmocka_unit_test(references),
+		cmocka_unit_test(bad_references),
+		cmocka_unit_test(platforms),
+		cmocka_unit_test(platform_matching),
+		cmocka_unit_test(versions),
+		cmocka_unit_test(names),
 		cmocka_unit_test(filters),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

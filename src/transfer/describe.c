@@ -27,6 +27,7 @@ struct blob {
 struct manifest {
 	size_t blob, config_blob;
 	unsigned rank;
+	uint64_t version; // of two of one rank the higher is better
 	char *platform, *config;
 	struct indices layers;
 	const char **diff_ids;
@@ -186,7 +187,10 @@ static fallible look_at_manifest(struct graph *g, size_t blob, const struct oci_
 		return error_new(ERROR_LIMIT, "more than %d manifests", MANIFESTS_MAX);
 	alloc_grow(&g->manifests, &g->manifests_capacity, g->n_manifests, sizeof(*g->manifests));
 	struct manifest *new = &g->manifests[g->n_manifests];
-	*new = (struct manifest){.blob = blob, .config_blob = config_blob, .rank = how};
+	*new = (struct manifest){.blob = blob,
+	                         .config_blob = config_blob,
+	                         .rank = how,
+	                         .version = oci_platform_version(said ? said : &platform)};
 	add_index(&g->blobs[blob].manifests, g->n_manifests++);
 	new->platform = oci_platform_format(&platform);
 	new->config = oci_config_write(&config);
@@ -316,7 +320,10 @@ static int by_rank(const void *a, const void *b, void *arg)
 	const struct manifest *manifests = arg;
 	size_t i = *(const size_t *)a, j = *(const size_t *)b;
 	unsigned x = manifests[i].rank, y = manifests[j].rank;
-	return x != y ? (x < y) - (x > y) : (i > j) - (i < j);
+	uint64_t v = manifests[i].version, w = manifests[j].version;
+	if (x != y)
+		return (x < y) - (x > y);
+	return v != w ? (v < w) - (v > w) : (i > j) - (i < j);
 }
 
 static struct json *describe_image(struct graph *g, const struct oci_descriptor *d, size_t target)

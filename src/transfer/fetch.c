@@ -346,11 +346,14 @@ static const struct oci_descriptor *best(const struct choice *c, const struct oc
 {
 	const struct oci_descriptor *found = NULL;
 	unsigned most = 0;
+	uint64_t newest = 0;
 	for (size_t i = 0; i < c->n; i++) {
 		const struct oci_descriptor *d = &c->items[i];
 		unsigned match = d->has_platform ? oci_platform_match(want, &d->platform) : 0;
-		if (match > most) {
+		uint64_t version = oci_platform_version(&d->platform);
+		if (match > most || (match && match == most && version > newest)) {
 			most = match;
+			newest = version;
 			found = d;
 		}
 	}

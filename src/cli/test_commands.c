@@ -2,8 +2,8 @@
 // The table against itself, and against ctr's own command tree (test/golden).
 #include "cli/gotext.h"
 #include "cli/invocation.h"
-#include "json/json.h"
 #include "oci/filter.h"
+#include "json/json.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -288,12 +288,9 @@ static void nearest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rows_are_whole),
-		cmocka_unit_test(flags_are_whole),
-		cmocka_unit_test(examples_are_understood),
-		cmocka_unit_test(counts),
-		cmocka_unit_test(table_is_ctrs_tree),
-		cmocka_unit_test(nearest),
+		cmocka_unit_test(rows_are_whole),          cmocka_unit_test(flags_are_whole),
+		cmocka_unit_test(examples_are_understood), cmocka_unit_test(counts),
+		cmocka_unit_test(table_is_ctrs_tree),      cmocka_unit_test(nearest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

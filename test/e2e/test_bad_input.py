@@ -77,7 +77,7 @@ def test_used_id(busybox):
 
 
 @pytest.mark.parametrize("flags, text", [
-    (["--memory-limit", "64m"], "64m"),
+    (["--memory-limit", "64q"], "64q"),
     (["--cpus", "fast"], "fast"),
     (["--user", "nosuch"], "no users found"),
     (["--cap-add", "CAP_NOSUCH"], "CAP_NOSUCH"),

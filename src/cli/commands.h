@@ -81,6 +81,10 @@ fallible command_tasks_ps(struct invocation *in);
 fallible command_tasks_metrics(struct invocation *in);
 fallible command_tasks_exec_anonymous(struct invocation *in);
 
+// stats.c
+fallible command_tasks_top(struct invocation *in);
+fallible command_tasks_stats(struct invocation *in);
+
 // system.c
 fallible command_system_version(struct invocation *in);
 fallible command_system_info(struct invocation *in);

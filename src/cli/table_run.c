@@ -166,6 +166,17 @@ static const struct flag attach_flags[] = {
 	{NULL},
 };
 
+static const struct flag top_flags[] = {
+	FLAG_FORMAT,
+	{NULL},
+};
+
+static const struct flag stats_flags[] = {
+	{"no-stream", NULL, BOOL, "once; so it is without a terminal", .bits = FLAG_OURS},
+	FLAG_FORMAT,
+	{NULL},
+};
+
 static const struct flag stop_flags[] = {
 	{"time", NULL, INT("SECONDS"), "how long to wait before killing; -1: for ever",
 	 .bits = FLAG_OURS, .initial = "10", .docker = "t"},
@@ -220,6 +231,12 @@ const struct command commands_run[] = {
 	{"attach", "[flags] CONTAINER", "Attach to a running container: its terminal, or its output",
 	 "attach web", command_tasks_attach, .flags = {attach_flags}, .bits = COMMAND_OURS,
 	 .operand = "containers"},
+	{"top", "CONTAINER", "List the processes of a container with what they do",
+	 "top web", command_tasks_top, .flags = {top_flags}, .bits = COMMAND_OURS,
+	 .operand = "containers"},
+	{"stats", "[flags] [CONTAINER, ...]", "Show what running containers use, again and again",
+	 "stats --no-stream web", command_tasks_stats, .flags = {stats_flags},
+	 .bits = COMMAND_OURS, .operand = "containers"},
 	{"wait", "CONTAINER [CONTAINER, ...]", "Wait for the end and print the exit codes",
 	 "wait web", command_tasks_wait, .bits = COMMAND_OURS, .operand = "containers"},
 	{"inspect", "CONTAINER", "Print a container with its runtime spec as JSON: containers info",

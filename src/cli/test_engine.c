@@ -125,7 +125,8 @@ fallible engine_import(struct engine *engine, const struct engine_import *reques
 fallible engine_export(struct engine *engine, const struct engine_export *request)
 {
 	(void)engine;
-	return request->n_names == 1 ? NULL : error_new(ERROR_INVALID, "%zu names", request->n_names);
+	return request->n_names == 1 ? NULL
+	                             : error_new(ERROR_INVALID, "%zu names", request->n_names);
 }
 
 fallible engine_pull(struct engine *engine, const struct engine_pull *request, char **ret_name,
@@ -484,7 +485,8 @@ fallible engine_task_resume(struct engine *engine, const char *id)
 	return NULL;
 }
 
-static struct engine_process process_items[] = {{24979, NULL}, {25286, (char *)"bg"}};
+static struct engine_process process_items[] = {{.pid = 24979},
+                                                {.pid = 25286, .exec_id = (char *)"bg"}};
 static struct engine_processes processes = {process_items, 2};
 
 fallible engine_task_processes(struct engine *engine, const char *id, struct engine_processes **ret)

@@ -397,8 +397,11 @@ fallible engine_task_resume(struct engine *engine, const char *id);
 
 struct engine_processes {
 	struct engine_process {
-		int64_t pid;   // as the host sees it
-		char *exec_id; // NULL: none
+		int64_t pid, parent; // as the host sees them
+		char *exec_id;       // NULL: none
+		char state;          // as proc(5): R, S, D, Z…
+		uint64_t cpu_ms, resident_bytes;
+		char *command; // its arguments, foreign text
 	} * items;
 	size_t n;
 };
@@ -410,6 +413,8 @@ struct engine_metrics {
 	bool has_memory, has_cpu, has_pids; // this machine counts it
 	uint64_t memory_usage_bytes, memory_limit_bytes, cpu_usage_ns, pids,
 		pids_limit; // UINT64_MAX: no limit
+	uint64_t n_processes,
+		resident_bytes; // by looking at each; resident only without has_memory
 };
 fallible engine_task_metrics(struct engine *engine, const char *id, struct engine_metrics *ret);
 

@@ -312,10 +312,52 @@ void engine_processes_free(struct engine_processes *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = 0; i < p->n; i++) {
 		free(p->items[i].exec_id);
+		free(p->items[i].command);
+	}
 	free(p->items);
 	free(p);
+}
+
+// Field i of /proc/PID/stat, counted from the state, which is 0: the name before may hold blanks.
+static uint64_t stat_field(const char *stat, size_t i)
+{
+	const char *p = strrchr(stat, ')');
+	for (size_t k = 0; p && k <= i; k++)
+		p = strchr(p + 1, ' ');
+	uint64_t value = 0;
+	for (; p && p[1] >= '0' && p[1] <= '9'; p++)
+		value = value * 10 + (uint64_t)(p[1] - '0');
+	return value;
+}
+
+// What there is of it; a process may end while we look.
+static void describe(struct engine_process *p)
+{
+	auto_free char *path = alloc_printf("/proc/%lld", (long long)p->pid);
+	auto_fd int proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_free char *stat = NULL, *command = NULL;
+	size_t size = 0;
+	struct error *e = proc < 0 ? ended() : file_read(proc, "stat", 4096, &stat, NULL);
+	if (!e) {
+		const char *name_end = strrchr(stat, ')');
+		p->state = name_end && name_end[1] ? name_end[2] : '?';
+		p->parent = (int64_t)stat_field(stat, 1);
+		long ticks = sysconf(_SC_CLK_TCK);
+		p->cpu_ms = (stat_field(stat, 11) + stat_field(stat, 12)) * 1000 / (uint64_t)ticks;
+		p->resident_bytes = stat_field(stat, 21) * (uint64_t)sysconf(_SC_PAGESIZE);
+		e = file_read(proc, "cmdline", 1 << 20, &command, &size);
+	}
+	for (size_t i = 0; command && i + 1 < size; i++)
+		if (!command[i])
+			command[i] = ' ';
+	error_drop(&e);
+	const char *name = stat ? strchr(stat, '(') : NULL, *end = stat ? strrchr(stat, ')') : NULL;
+	if (command && size) // a zombie and a kernel thread have only a name
+		p->command = take(&command);
+	else if (name && end)
+		p->command = alloc_printf("[%.*s]", (int)(end - name - 1), name + 1);
 }
 
 static void name_exec(int dirfd, const char *folder, struct engine_processes *list)
@@ -361,8 +403,10 @@ fallible engine_task_processes(struct engine *e, const char *id, struct engine_p
 	struct engine_processes *list = alloc(sizeof(*list));
 	list->items = alloc_array(n + 1, sizeof(*list->items));
 	list->n = n;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		list->items[i].pid = pids[i];
+		describe(&list->items[i]);
+	}
 	auto_fd int dirfd = -1;
 	error = store_open_state_dir(e->store, e->ns, id, &dirfd);
 	if (!error)
@@ -381,10 +425,24 @@ fallible engine_task_metrics(struct engine *e, const char *id, struct engine_met
 	auto_cgroups struct cgroups *cgroups = NULL;
 	auto_cgroup struct cgroup *group = NULL;
 	struct cgroup_stats stats;
+	*ret = (struct engine_metrics){0};
 	TRY(cgroups_open(&cgroups));
 	TRY(cgroup_open(cgroups, life.task->cgroup, &group));
 	TRY(cgroup_read_stats(group, &stats));
+	// Without a memory controller: what its processes have, pages that they share counted
+	// twice.
+	auto_free pid_t *all = NULL;
+	size_t n_all = 0;
+	TRY(cgroup_processes(group, &all, &n_all));
+	for (size_t i = 0; !(stats.known & CGROUP_STAT_MEMORY) && i < n_all; i++) {
+		struct engine_process p = {.pid = all[i]};
+		describe(&p);
+		ret->resident_bytes += p.resident_bytes;
+		free(p.command);
+	}
 	*ret = (struct engine_metrics){
+		.n_processes = n_all,
+		.resident_bytes = ret->resident_bytes,
 		.has_memory = stats.known & CGROUP_STAT_MEMORY,
 		.has_cpu = stats.known & CGROUP_STAT_CPU,
 		.has_pids = stats.known & CGROUP_STAT_PIDS,

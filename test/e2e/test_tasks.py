@@ -171,3 +171,17 @@ def test_twelve_opposite_commands(busybox):
     for p in running:
         assert p.communicate(timeout=60) is not None and p.returncode in (0, 125)
     coracle("rm", "-f", "web")
+
+
+def test_top_and_stats(web):
+    coracle("exec", "-d", web, "sh", "-c", "while :; do :; done")
+    rows = coracle("top", web).out.splitlines()
+    assert rows[0].split() == ["PID", "PPID", "STATE", "CPU", "RESIDENT", "COMMAND"]
+    assert rows[1].endswith("sleep 1000") and rows[2].endswith("while :; do :; done")
+    assert json.loads(coracle("top", "--format", "json", web).out)[1]["state"] in "RS"
+    rows = coracle("stats", "--no-stream").out.splitlines()
+    assert re.match(r"CONTAINER +CPU +MEMORY +LIMIT +PIDS", rows[0]) and len(rows) == 2
+    cpu = float(re.match(r"web +([\d.]+)% +[\d.]+ .iB +- +2", rows[1]).group(1))
+    assert 0 < cpu < 400
+    assert json.loads(coracle("stats", "--format", "json", web).out)[0]["pids"] == 2
+    coracle("stats", "nosuch", code=125)

@@ -204,9 +204,10 @@ fallible run_resolve(struct run *run)
 	run->cni = run->request->cni;
 	run->snapshotter = run->request->snapshotter;
 	TRY(run->request->config ? read_config(run) : make_spec_of_flags(run));
-	TRY(oci_spec_check(run->spec));
-	if (run_is_windows(run))
+	if (run_is_windows(run)) { // what is translated has to be sound
+		TRY(oci_spec_check(run->spec));
 		TRY(run_windows_translate(run));
+	}
 	return run_resolve_network(run);
 }
 

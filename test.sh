@@ -58,7 +58,9 @@ check() # NAME COMMAND...
 	else
 		count 0 1 0
 		echo "FAILED  $name: $*"
-		tail -n 60 "$log" | sed 's/^/        /'
+		# What went wrong first, wherever parallel work has pushed it; then the end.
+		grep -nE -A5 '(error|FAILED|Error):' "$log" | head -n 40 | sed 's/^/        /'
+		tail -n 20 "$log" | sed 's/^/        /'
 		return 1
 	fi
 }

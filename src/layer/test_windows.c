@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Windows' rules, entry by entry: what is made of honest layers, and what is said of the others.
 #include "base/text.h"
-#include "layer/internal.h"
 #include "hive/upcase.h"
+#include "layer/internal.h"
 #include "sys/tree.h"
 #include <dirent.h>
 #include <fcntl.h>

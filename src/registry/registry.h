@@ -13,8 +13,8 @@
 //     headers nor our certificate to another origin.
 //  3. Link-local addresses (cloud metadata) are not spoken to unless the user wrote them down.
 //  4. Retried with backoff, and by Retry-After: 408, 429, 5xx and broken transfers, 5 times without
-//     progress (mirrors twice). A host that can't be resolved or reached, or whose certificate is wrong, is an
-//     error at once; then the next mirror is asked.
+//     progress (mirrors twice). A host that can't be resolved or reached, or whose certificate is
+//     wrong, is an error at once; then the next mirror is asked.
 #pragma once
 #include "base/error.h"
 #include "oci/digest.h"

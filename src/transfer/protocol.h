@@ -33,7 +33,7 @@ enum packet_kind {
 	PACKET_OPAQUE,
 	PACKET_WANT, // `fetch`: the blob named in the text, of `total` bytes (0: not known);
 	             // `item_i` has want flags. It is answered by one struct want_answer
-	PACKET_GOT, // `fetch`: the blob's descriptor has all of it, and its digest is right
+	PACKET_GOT,  // `fetch`: the blob's descriptor has all of it, and its digest is right
 	PACKET_ERROR,
 	PACKET_DONE
 };

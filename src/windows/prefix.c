@@ -50,11 +50,11 @@ fallible windows_make_prefix(int upper_dirfd, const struct windows_files *files)
 {
 	auto_fd int upper = -1, prefix = -1;
 	TRY(path_open_beneath(upper_dirfd, ".", O_RDONLY | O_DIRECTORY, 0, &upper));
-	if (mkdirat(upper, BOOT_PREFIX + 1, 0755) < 0) {
+	if (mkdirat(upper, &BOOT_PREFIX[1], 0755) < 0) {
 		if (errno != EEXIST)
 			FAIL_ERRNO("mkdir " BOOT_PREFIX);
 		struct stat st;
-		if (fstatat(upper, BOOT_PREFIX + 1, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (fstatat(upper, &BOOT_PREFIX[1], &st, AT_SYMLINK_NOFOLLOW) < 0)
 			FAIL_ERRNO("stat " BOOT_PREFIX);
 		if (!S_ISDIR(st.st_mode))
 			return error_new(ERROR_INVALID,
@@ -67,7 +67,7 @@ fallible windows_make_prefix(int upper_dirfd, const struct windows_files *files)
 			                 st.st_uid, files->uid);
 		return NULL; // an earlier run's, with its registry
 	}
-	TRY(path_open_beneath(upper, BOOT_PREFIX + 1, O_RDONLY | O_DIRECTORY, 0, &prefix));
+	TRY(path_open_beneath(upper, &BOOT_PREFIX[1], O_RDONLY | O_DIRECTORY, 0, &prefix));
 	TRY_AS(fill(prefix, files), BOOT_PREFIX);
 	return NULL;
 }

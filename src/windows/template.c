@@ -236,7 +236,7 @@ static fallible fill(int root, const char *programs)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		TRY(publish_bytes(root, texts[i].path, texts[i].text, strlen(texts[i].text), 0644,
 		                  0));
-	TRY(copy_file(LOADER, root, LOADER + 1));
+	TRY(copy_file(LOADER, root, &LOADER[1]));
 	for (size_t i = 0; i < sizeof(libraries) / sizeof(*libraries); i++) {
 		auto_free char *path = library_path(libraries[i].name);
 		auto_free char *to = alloc_printf("usr/lib/x86_64-linux-gnu/%s", libraries[i].name);

@@ -69,6 +69,7 @@ fallible command_tasks_list(struct invocation *in);
 
 // tasks.c
 fallible command_tasks_attach(struct invocation *in);
+fallible command_tasks_copy(struct invocation *in);
 fallible command_tasks_logs(struct invocation *in);
 fallible command_tasks_exec(struct invocation *in);
 fallible command_tasks_kill(struct invocation *in);

@@ -237,6 +237,11 @@ const struct command commands_run[] = {
 	{"stats", "[flags] [CONTAINER, ...]", "Show what running containers use, again and again",
 	 "stats --no-stream web", command_tasks_stats, .flags = {stats_flags},
 	 .bits = COMMAND_OURS, .operand = "containers"},
+	{"cp", "CONTAINER:SOURCE TARGET|SOURCE CONTAINER:TARGET",
+	 "Copy files between the host and a container",
+	 "cp web:/etc/hosts .", command_tasks_copy, .bits = COMMAND_OURS, .operand = "containers",
+	 .more = "The container may run or not. Owners are not kept, devices and mounts are passed "
+	         "over."},
 	{"wait", "CONTAINER [CONTAINER, ...]", "Wait for the end and print the exit codes",
 	 "wait web", command_tasks_wait, .bits = COMMAND_OURS, .operand = "containers"},
 	{"inspect", "CONTAINER", "Print a container with its runtime spec as JSON: containers info",

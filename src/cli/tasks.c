@@ -142,6 +142,39 @@ fallible command_tasks_attach(struct invocation *in)
 	return engine_task_attach(s.engine, &request, &in->status);
 }
 
+// --- cp
+
+// "web:/etc": the container before the colon. A path with a slash before its colon is the host's.
+static bool split_place(const char *text, char **ret_id, const char **ret_path)
+{
+	const char *colon = strchr(text, ':');
+	if (!colon || colon == text || memchr(text, '/', (size_t)(colon - text)))
+		return false;
+	*ret_id = alloc_bytes(text, (size_t)(colon - text));
+	*ret_path = colon + 1;
+	return true;
+}
+
+fallible command_tasks_copy(struct invocation *in)
+{
+	TRY(argument_needed(in, 1, "a source and a target must be provided"));
+	auto_free char *from = NULL, *to = NULL;
+	const char *source = in->args[0], *target = in->args[1];
+	bool is_out = split_place(source, &from, &source);
+	bool is_into = split_place(target, &to, &target);
+	if (in->n_args != 2 || is_out == is_into)
+		return error_new(ERROR_USAGE, "one of source and target is CONTAINER:PATH");
+	struct engine_copy request = {
+		.id = is_into ? to : from,
+		.container_path = is_into ? target : source,
+		.host_path = is_into ? source : target,
+		.is_into = is_into,
+	};
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	return engine_copy(s.engine, &request);
+}
+
 // --- kill, stop, wait, pause, resume, rm
 
 static fallible check_signal(const char *text)

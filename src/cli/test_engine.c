@@ -441,6 +441,14 @@ fallible engine_task_start(struct engine *engine, const struct engine_run *reque
 	return NULL;
 }
 
+fallible engine_copy(struct engine *engine, const struct engine_copy *request)
+{
+	(void)engine;
+	printf("copy %s %s %s%s\n", request->id, request->container_path, request->host_path,
+	       request->is_into ? " into" : "");
+	return NULL;
+}
+
 fallible engine_task_attach(struct engine *engine, const struct engine_attach *request,
                             int *ret_exit_code)
 {

@@ -418,6 +418,17 @@ struct engine_metrics {
 };
 fallible engine_task_metrics(struct engine *engine, const char *id, struct engine_metrics *ret);
 
+struct engine_copy {
+	const char *id;
+	const char *container_path; // links in it stay inside the container's root
+	const char *host_path;
+	bool is_into; // from the host into the container
+};
+// Copies a file or a folder with all in it between the host and a container, running or not. The
+// target is a folder to copy into, or a new name. Modes are kept, owners and set-user-ID aren't;
+// what is no file, folder or link is passed over with a warning, as are mounts below.
+fallible engine_copy(struct engine *engine, const struct engine_copy *request);
+
 // --- Namespaces (containerd's)
 
 struct engine_namespace {

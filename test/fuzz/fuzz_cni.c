@@ -40,7 +40,7 @@ static void fuzz_result(const char *text, size_t size)
 		error_free(network_resolv_conf(&nowhere, result, &resolv, &warning));
 		free(resolv);
 		free(warning);
-		free(network_hosts(result, "host"));
+		free(network_hosts(result, "host", "alias"));
 	}
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// images pull: what the flags of a registry say becomes a request; the secret is asked for where
-// only a name is given.
+// images pull, images push: what the flags of a registry say becomes a request; the secret is asked
+// for where only a name is given.
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/session.h"
@@ -104,31 +104,72 @@ static fallible pull(struct invocation *in, struct session *s, struct engine_pul
 	return NULL;
 }
 
-fallible command_images_pull(struct invocation *in)
+static void fill_registry(const struct invocation *in, const struct registry_login *login,
+                          struct engine_registry *ret)
 {
-	TRY(argument_needed(in, 0, "please provide an image reference to pull"));
-	int64_t downloads = flag_int(in, "max-concurrent-downloads");
-	if (downloads < 0 || downloads > 32)
-		return error_new(ERROR_USAGE, "--max-concurrent-downloads: from 1 to 32");
-	defer(registry_login_done) struct registry_login login = {0};
-	TRY(read_login(in, &login));
-	auto_session struct session s = {0};
-	TRY(session_open(in, &s));
-	struct engine_pull request = {
-		.reference = argument(in, 0),
-		.all_platforms = flag_bool(in, "all-platforms"),
-		.snapshotter = session_snapshotter(&s),
-		.max_downloads = (size_t)downloads,
+	*ret = (struct engine_registry){
 		.plain_http = flag_bool(in, "plain-http"),
 		.skip_verify = flag_bool(in, "skip-verify"),
 		.tls_ca = optional(flag_text(in, "tlscacert")),
 		.tls_cert = optional(flag_text(in, "tlscert")),
 		.tls_key = optional(flag_text(in, "tlskey")),
 		.hosts_dir = optional(flag_text(in, "hosts-dir")),
-		.user = login.user,
-		.secret = login.secret,
+		.user = login->user,
+		.secret = login->secret,
 		.identity_token = optional(flag_text(in, "refresh")),
-		.docker_config = login.docker_config,
+		.docker_config = login->docker_config,
 	};
+}
+
+static fallible count_of(const struct invocation *in, const char *flag, size_t *ret)
+{
+	int64_t n = flag_int(in, flag);
+	if (n < 0 || n > 32)
+		return error_new(ERROR_USAGE, "--%s: from 1 to 32", flag);
+	*ret = (size_t)n;
+	return NULL;
+}
+
+fallible command_images_pull(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "please provide an image reference to pull"));
+	struct engine_pull request = {.reference = argument(in, 0),
+	                              .all_platforms = flag_bool(in, "all-platforms")};
+	TRY(count_of(in, "max-concurrent-downloads", &request.max_downloads));
+	defer(registry_login_done) struct registry_login login = {0};
+	TRY(read_login(in, &login));
+	fill_registry(in, &login, &request.registry);
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	request.snapshotter = session_snapshotter(&s);
 	return pull(in, &s, &request);
+}
+
+fallible command_images_push(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "please provide a remote image reference to push"));
+	size_t n_platforms;
+	auto_free const char **platforms = flag_texts(in, "platform", &n_platforms);
+	if (n_platforms > 1)
+		return error_new(ERROR_USAGE, "--platform: one at a time, or all without it");
+	struct engine_push request = {
+		.remote = argument(in, 0),
+		.local = optional(argument(in, 1)),
+		.manifest = optional(flag_text(in, "manifest")),
+		.manifest_type = flag_text(in, "manifest-type"),
+		.platform = n_platforms ? platforms[0] : NULL,
+		.with_non_distributable = flag_bool(in, "allow-non-distributable-blobs"),
+	};
+	TRY(count_of(in, "max-concurrent-uploaded-layers", &request.max_uploads));
+	defer(registry_login_done) struct registry_login login = {0};
+	TRY(read_login(in, &login));
+	fill_registry(in, &login, &request.registry);
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	TRY(engine_push(s.engine, &request));
+	auto_str struct str line = STR_LIMIT(65536), clean = STR_LIMIT(65536);
+	output_clean(&clean, request.remote);
+	str_printf(&line, "%-40s\tpushed content\t\n", clean.bytes); // as ctr's last screen
+	output_str(&line);
+	return NULL;
 }

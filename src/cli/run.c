@@ -243,7 +243,7 @@ static fallible fill_pull(const struct invocation *in, struct request *r)
 	if (!strcmp(when, "never"))
 		return NULL;
 	r->docker_config = docker_config_folder();
-	r->pull.docker_config = r->docker_config;
+	r->pull.registry.docker_config = r->docker_config;
 	r->run.pull = &r->pull;
 	r->run.pull_always = always;
 	return NULL;

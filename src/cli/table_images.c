@@ -84,13 +84,13 @@ const struct flag images_pull_flags[] = {
 };
 
 static const struct flag images_push_flags[] = {
-	{"manifest", NULL, TEXT("TEXT")},
-	{"manifest-type", NULL, TEXT("TEXT"),
+	{"manifest", NULL, TEXT("DIGEST"), "push this manifest instead of what the name stands for"},
+	{"manifest-type", NULL, TEXT("TYPE"), "media type of the manifest",
 	 .initial = "application/vnd.oci.image.manifest.v1+json"},
-	{"platform", NULL, TEXTS("OS/ARCH")},
-	{"max-concurrent-uploaded-layers", NULL, INT("N")},
-	{"local", NULL, BOOL},
-	{"allow-non-distributable-blobs", NULL, BOOL},
+	{"platform", NULL, TEXTS("OS/ARCH"), "push the image of this platform alone"},
+	{"max-concurrent-uploaded-layers", NULL, INT("N"), "upload so many layers at once (3)"},
+	{"local", NULL, BOOL, "accepted: coracle always pushes by itself", .bits = FLAG_IDLE},
+	{"allow-non-distributable-blobs", NULL, BOOL, "push layers that may not be handed on too"},
 	{NULL},
 };
 
@@ -162,7 +162,8 @@ const struct command commands_images[] = {
 	 "images pull docker.io/library/busybox:latest", command_images_pull,
 	 .flags = {images_pull_flags, flags_registry, flags_snapshotter}, .operand = "images"},
 	{"images push", "[flags] <remote> [<local>]", "Push an image to a registry",
-	 .flags = {images_push_flags, flags_registry}, .bits = COMMAND_NOT_YET},
+	 "images push registry.example/me/app:1 app:1", command_images_push,
+	 .flags = {images_push_flags, flags_registry}, .operand = "images"},
 	{"images prune", "[flags]", "Remove images that nothing uses",
 	 .flags = {images_prune_flags}, .bits = COMMAND_NOT_YET},
 	{"images delete", "[flags] <ref> [<ref>, ...]", "Remove images",

@@ -129,6 +129,12 @@ fallible engine_export(struct engine *engine, const struct engine_export *reques
 	                             : error_new(ERROR_INVALID, "%zu names", request->n_names);
 }
 
+fallible engine_push(struct engine *engine, const struct engine_push *request)
+{
+	(void)engine;
+	return *request->remote ? NULL : error_new(ERROR_INVALID, "no remote");
+}
+
 fallible engine_pull(struct engine *engine, const struct engine_pull *request, char **ret_name,
                      char **ret_chain)
 {

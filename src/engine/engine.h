@@ -86,6 +86,16 @@ struct engine_export {
 // up before the first byte is written. Errors: NOT_FOUND (an image, a platform, a blob), SYSTEM.
 fallible engine_export(struct engine *engine, const struct engine_export *request);
 
+// How a registry is spoken to, and as whom.
+struct engine_registry {
+	bool plain_http, skip_verify;
+	const char *tls_ca, *tls_cert, *tls_key; // paths; NULL: none
+	const char *hosts_dir;      // NULL: /etc/coracle/certs.d, /etc/containerd/certs.d
+	const char *user, *secret;  // NULL: what docker's config.json says
+	const char *identity_token; // a refresh token, in place of these; NULL: none
+	const char *docker_config;  // the folder that config.json lies in; NULL: none
+};
+
 struct engine_pull {
 	const char *reference;        // short names are completed
 	const char *const *platforms; // the best manifest of each; n 0: the host's
@@ -96,12 +106,7 @@ struct engine_pull {
 	const char *const *labels; // KEY=VALUE, of the image
 	size_t n_labels;
 	size_t max_downloads; // at once; 0: 3
-	bool plain_http, skip_verify;
-	const char *tls_ca, *tls_cert, *tls_key; // paths; NULL: none
-	const char *hosts_dir;      // NULL: /etc/coracle/certs.d, /etc/containerd/certs.d
-	const char *user, *secret;  // NULL: what docker's config.json says
-	const char *identity_token; // a refresh token, in place of these; NULL: none
-	const char *docker_config;  // the folder that it lies in; NULL: none
+	struct engine_registry registry;
 };
 // Pulls an image: blobs and layers that are there are neither fetched nor unpacked again, an
 // interrupted pull is gone on with. *ret_name (the caller's) is the name that is stored, *ret_chain
@@ -110,6 +115,20 @@ struct engine_pull {
 // was wrong. Errors: NOT_FOUND (no such image or platform), INVALID, CORRUPT, LIMIT, UNSUPPORTED…
 fallible engine_pull(struct engine *engine, const struct engine_pull *request, char **ret_name,
                      char **ret_chain);
+
+struct engine_push {
+	const char *remote;   // the reference to push to
+	const char *local;    // the image; NULL: of the same name
+	const char *manifest; // digest of a manifest or index to push in its place; NULL
+	const char *manifest_type;
+	const char *platform; // its manifest alone; NULL: what the image's name stands for
+	bool with_non_distributable;
+	size_t max_uploads; // at once; 0: 3
+	struct engine_registry registry;
+};
+// Pushes an image with all that it names: what the registry has is not sent again, what it has in
+// another repository is mounted. Errors: NOT_FOUND (the image, a blob of it), INVALID (refused)…
+fallible engine_push(struct engine *engine, const struct engine_push *request);
 
 struct engine_image {
 	char *name, *media_type, *digest;

@@ -4,13 +4,12 @@
 // under a lease, so that a killed pull keeps it and others share it; what was not finished stays
 // as a partial file. In the end layers are unpacked, and all is published under the image's name.
 #include "engine/incoming.h"
-#include "engine/login.h"
+#include "engine/registry_host.h"
 #include "oci/reference.h"
 #include "sys/lock.h"
 #include "sys/process.h"
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -200,40 +199,7 @@ static fallible got(void *arg, const char *digest)
 	return NULL;
 }
 
-// --- asking -------------------------------------------------------------------------------------
-
-static const char *environment(const char *name, const char *other)
-{
-	const char *value = getenv(name);
-	if (!value || !*value)
-		value = getenv(other);
-	return value && *value ? value : NULL;
-}
-
-// For tests and slow links: how long silence is borne.
-static unsigned stall_seconds(void)
-{
-	const char *text = getenv("CORACLE_REGISTRY_STALL");
-	uint64_t seconds = 0;
-	if (text)
-		error_free(text_parse_u64(text, 10, 3600, &seconds)); // else the default
-	return (unsigned)seconds;
-}
-
-static fallible find_hosts(struct pull *p)
-{
-	static const char *const usual[] = {"/etc/coracle/certs.d", "/etc/containerd/certs.d",
-	                                    NULL};
-	const struct engine_pull *r = p->request;
-	const char *const own[] = {r->hosts_dir, NULL};
-	const struct registry_flags flags = {.plain_http = r->plain_http,
-	                                     .skip_verify = r->skip_verify,
-	                                     .ca = r->tls_ca,
-	                                     .cert = r->tls_cert,
-	                                     .key = r->tls_key};
-	TRY(registry_find_hosts(p->reference.host, r->hosts_dir ? own : usual, &flags, &p->hosts));
-	return engine_login_hosts(p->in.engine, r, p->reference.host, &p->hosts);
-}
+// --- asking -----------------------------------------------------------------------------------
 
 static fallible fetch(struct pull *p)
 {
@@ -246,19 +212,10 @@ static fallible fetch(struct pull *p)
 	const struct transfer_blobs blobs = {.want = want, .got = got, .arg = p};
 	const struct transfer_fetch_request request = {
 		.transfer = &transfer,
-		.hosts = &p->hosts,
-		.ns = p->reference.host,
-		.repository = p->reference.path,
-		.name = p->reference.digest ? p->reference.digest : p->reference.tag,
+		.registry = registry_request(&p->reference, &p->hosts, r->max_downloads),
 		.platforms = r->platforms,
 		.n_platforms = r->n_platforms,
 		.all_platforms = r->all_platforms,
-		.n_downloads = r->max_downloads,
-		.stall_s = stall_seconds(),
-		.http_proxy = environment("HTTP_PROXY", "http_proxy"),
-		.https_proxy = environment("HTTPS_PROXY", "https_proxy"),
-		.no_proxy = environment("NO_PROXY", "no_proxy"),
-		.ca_file = environment("SSL_CERT_FILE", "SSL_CERT_FILE"),
 		.blobs = &blobs,
 	};
 	return transfer_fetch(&request, &p->in.archive);
@@ -324,7 +281,7 @@ static fallible release_forerunners(struct pull *p)
 
 static fallible pull_into(struct pull *p)
 {
-	TRY(find_hosts(p));
+	TRY(registry_hosts_for(p->in.engine, &p->request->registry, &p->reference, &p->hosts));
 	struct error *e = fetch(p);
 	if (!e)
 		e = publish(p);
@@ -335,30 +292,6 @@ static fallible pull_into(struct pull *p)
 	if (*p->lease)
 		TRY(store_remove_lease(store_of(p), p->in.engine->ns, p->lease));
 	return release_forerunners(p);
-}
-
-static struct error *explain(const struct engine_pull *r, struct error *e)
-{
-	if (!e)
-		return NULL;
-	e = error_prefix(e, "pull \"%.256s\"", r->reference);
-	static const struct {
-		const char *words, *hint;
-	} hints[] = {
-		{"404 Not Found", "is it the right name? without a host it is "
-	                          "docker.io/library/NAME:latest"},
-		{"401 Unauthorized", "does it exist? if it needs a login: --user NAME:PASSWORD, or "
-	                             "what docker login has stored"},
-		{"403 Forbidden", "does it exist? if it needs a login: --user NAME:PASSWORD, or "
-	                          "what docker login has stored"},
-		{"certificate", "--tlscacert FILE or a hosts.toml names a CA to trust"},
-		{"Could not resolve host", "is the name right, and does this machine reach a name "
-	                                   "server?"},
-	};
-	for (size_t i = 0; i < sizeof(hints) / sizeof(*hints); i++)
-		if (strstr(e->message, hints[i].words))
-			return error_hint(e, "%s", hints[i].hint);
-	return e;
 }
 
 fallible engine_pull(struct engine *engine, const struct engine_pull *request, char **ret_name,
@@ -383,7 +316,7 @@ fallible engine_pull(struct engine *engine, const struct engine_pull *request, c
 	struct error *e = pull_into(&p);
 	e = error_join(e, engine_end_session(engine, p.in.session));
 	if (e)
-		return explain(request, e);
+		return registry_explain(e, "pull", request->reference);
 	*ret_name = alloc_string(p.reference.normalised);
 	if (ret_chain)
 		*ret_chain =

@@ -27,6 +27,7 @@ struct exchange {
 	struct http_response *response;
 	size_t headers_size;
 	uint64_t body_size;
+	uint64_t sent_size;  // of the request's body
 	struct error *error; // ours, in place of curl's
 	bool is_refused;     // a link-local address
 	bool via_proxy;
@@ -140,6 +141,44 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *arg)
 	return size;
 }
 
+// --- what goes ----------------------------------------------------------------------------------
+
+static size_t on_send(char *to, size_t one, size_t room, void *arg)
+{
+	struct exchange *x = arg;
+	const struct http_body *b = x->request->body;
+	uint64_t left = b->size - x->sent_size;
+	size_t n = one * room < left ? one * room : (size_t)left;
+	if (b->bytes) {
+		memcpy(to, b->bytes + b->offset + x->sent_size, n);
+	} else if (n) {
+		ssize_t got;
+		do
+			got = pread(b->fd, to, n, (off_t)(b->offset + x->sent_size));
+		while (got < 0 && errno == EINTR);
+		if (got <= 0) {
+			x->error = got ? error_system(errno, "read what is to be sent")
+			               : error_new(ERROR_CORRUPT, "a blob that is too short");
+			return CURL_READFUNC_ABORT;
+		}
+		n = (size_t)got;
+	}
+	x->sent_size += n;
+	if (b->sent)
+		atomic_store(b->sent, b->offset + x->sent_size);
+	return n;
+}
+
+// A connection that was kept turned out to be closed: once more from the beginning.
+static int on_seek(void *arg, curl_off_t offset, int origin)
+{
+	struct exchange *x = arg;
+	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > x->request->body->size)
+		return CURL_SEEKFUNC_FAIL;
+	x->sent_size = (uint64_t)offset;
+	return CURL_SEEKFUNC_OK;
+}
+
 // --- whom we speak to ---------------------------------------------------------------------------
 
 static bool is_link_local(const struct sockaddr *address)
@@ -234,8 +273,26 @@ static fallible set_method(struct http *h, const struct http_request *r)
 		SET(CURLOPT_NOBODY, 1L);
 	else if (!strcmp(r->method, "GET"))
 		SET(CURLOPT_HTTPGET, 1L);
-	else
-		SET(CURLOPT_COPYPOSTFIELDS, r->body ? r->body : "");
+	else if (!r->body)
+		SET(CURLOPT_COPYPOSTFIELDS, r->form ? r->form : "");
+	if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0)
+		SET(CURLOPT_CUSTOMREQUEST, r->method);
+	return NULL;
+}
+
+static fallible set_body(struct exchange *x)
+{
+	struct http *h = x->http;
+	const struct http_body *b = x->request->body;
+	if (!b)
+		return NULL;
+	SET(CURLOPT_UPLOAD, 1L);
+	SET(CURLOPT_READFUNCTION, on_send);
+	SET(CURLOPT_READDATA, x);
+	SET(CURLOPT_SEEKFUNCTION, on_seek);
+	SET(CURLOPT_SEEKDATA, x);
+	SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)b->size);
+	SET(CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
 	return NULL;
 }
 
@@ -251,6 +308,10 @@ static struct curl_slist *header_lines(const struct http_request *r)
 {
 	struct curl_slist *list = NULL;
 	add_line(&list, "Expect:");
+	if (r->body) {
+		auto_free char *line = alloc_printf("Content-Type: %s", r->body->content_type);
+		add_line(&list, line);
+	}
 	for (size_t i = 0; r->headers && i < r->headers->n; i++)
 		add_line(&list, r->headers->items[i]);
 	for (size_t i = 0; r->with_headers && r->trust && i < r->trust->n_headers; i++) {
@@ -269,6 +330,7 @@ static fallible prepare(struct exchange *x, const struct url *u, struct curl_sli
 	x->via_proxy = *proxy;
 	TRY(set_limits(h));
 	TRY(set_method(h, x->request));
+	TRY(set_body(x));
 	TRY(set_trust(h, x->request));
 	SET(CURLOPT_PROXY, proxy);
 	SET(CURLOPT_NOPROXY, h->options->no_proxy ? h->options->no_proxy : "");

@@ -9,6 +9,14 @@
 
 struct http; // a handle with its connections; one thread
 
+struct http_body { // of PUT and PATCH
+	const char *content_type;
+	const char *bytes; // or NULL:
+	int fd;            // …these of a file
+	uint64_t offset, size;
+	atomic_uint_least64_t *sent; // for progress; may be NULL
+};
+
 struct http_request {
 	const char *method; // "GET", "HEAD", "POST"
 	const char *url;
@@ -17,7 +25,8 @@ struct http_request {
 	bool with_headers;                 // and its own headers are sent
 	bool allow_link_local;             // an address that a user has written down
 	const struct strings *headers;     // "Name: value"
-	const char *body;                  // form data of a POST; NULL: none
+	const char *form;                  // data of a POST; NULL: none
+	const struct http_body *body;      // NULL: none
 	// Takes the body of 200 and 206; NULL: it goes to response.text.
 	fallible (*sink)(void *arg, long status, const void *bytes, size_t size);
 	void *arg;

@@ -31,6 +31,7 @@ struct registry_options {
 	const char *repository;                          // "library/busybox"
 	const char *ca_file;                             // the system's certificates; NULL: none
 	const char *http_proxy, *https_proxy, *no_proxy; // NULL: none
+	bool push;                                       // tokens are asked for both ways
 	unsigned stall_s; // so long without (nearly) a byte ends a transfer
 	void (*debug)(void *arg, const char *line); // may be NULL
 	void *arg;
@@ -76,3 +77,19 @@ struct registry_blob {
 // descriptor holds a beginning of it, if anything.
 // Errors: CORRUPT (size, digest), NOT_FOUND, LIMIT, SYSTEM (also ENOSPC).
 fallible registry_fetch_blob(struct registry *r, const struct registry_blob *b);
+
+struct registry_upload {
+	const char *digest;
+	uint64_t size_bytes;
+	int fd; // for reading
+	const char
+		*mount_from; // a repository of the same registry that had it; NULL: none is known
+	atomic_uint_least64_t *done_bytes; // may be NULL
+};
+// Brings a blob to the first host that takes pushes, unless it is there (*ret_sent false) or can be
+// mounted from another repository. Large ones go in chunks.
+fallible registry_push_blob(struct registry *r, const struct registry_upload *u, bool *ret_sent);
+// Puts a manifest or index under a tag or its digest, unless it stands there already.
+fallible registry_push_manifest(struct registry *r, const char *tag_or_digest,
+                                const char *media_type, const char *text, size_t size,
+                                bool *ret_sent);

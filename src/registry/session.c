@@ -64,28 +64,49 @@ void registry_free(struct registry *r)
 
 // --- one attempt --------------------------------------------------------------------------------
 
+static char *base_url(const struct registry *r, size_t i)
+{
+	const struct registry_host *h = &r->options.hosts->items[i];
+	bool plain = r->states[i].is_plain && text_starts(h->url, "https");
+	return alloc_printf("%s%s", plain ? "http" : "", plain ? h->url + strlen("https") : h->url);
+}
+
 static char *first_url(const struct registry *r, size_t i, const struct question *q)
 {
 	if (!q->path)
 		return alloc_string(q->url);
 	const struct registry_host *h = &r->options.hosts->items[i];
-	bool plain = r->states[i].is_plain && text_starts(h->url, "https");
-	return alloc_printf("%s%s/%s%s%s%s", plain ? "http" : "",
-	                    plain ? h->url + strlen("https") : h->url, r->options.repository,
-	                    q->path, h->is_own ? "" : "?ns=", h->is_own ? "" : r->options.ns);
+	auto_free char *base = base_url(r, i);
+	const char *mark = strchr(q->path, '?') ? "&" : "?";
+	return alloc_printf("%s/%s%s%s%s%s", base, r->options.repository, q->path,
+	                    h->is_own ? "" : mark,
+	                    h->is_own ? "" : "ns=", h->is_own ? "" : r->options.ns);
+}
+
+char *session_url(const struct registry *r, size_t i, const struct question *q)
+{
+	return first_url(r, i, q);
+}
+
+static bool is_for_host(const struct question *q)
+{
+	return q->path || q->is_location;
 }
 
 static fallible exchange(struct registry *r, size_t i, struct question *q, const char *first,
                          const char *url)
 {
-	const struct registry_host *h = q->path ? &r->options.hosts->items[i] : NULL;
+	const struct registry_host *h = is_for_host(q) ? &r->options.hosts->items[i] : NULL;
+	auto_free char *base = h ? base_url(r, i) : alloc_string(first);
 	auto_url struct url origin = {0}, here = {0};
 	auto_strings struct strings headers = {0};
-	TRY(url_parse(first, &origin));
+	TRY(url_parse(base, &origin));
 	TRY(url_parse(url, &here));
 	bool is_own = h && url_same_origin(&origin, &here);
 	if (q->accept)
 		strings_adopt(&headers, alloc_printf("Accept: %s", q->accept));
+	if (q->content_range)
+		strings_adopt(&headers, alloc_printf("Content-Range: %s", q->content_range));
 	if (q->offset && *q->offset)
 		strings_adopt(&headers,
 		              alloc_printf("Range: bytes=%llu-", (unsigned long long)*q->offset));
@@ -100,6 +121,7 @@ static fallible exchange(struct registry *r, size_t i, struct question *q, const
 		.with_headers = is_own,
 		.allow_link_local = is_own,
 		.headers = &headers,
+		.body = q->body,
 		.sink = q->sink,
 		.arg = q->arg,
 		.body_limit = q->limit,
@@ -151,7 +173,7 @@ static fallible attempt(struct registry *r, size_t i, struct question *q, char *
 			continue;
 		}
 		TRY(e);
-		if (q->response->status != 401 || !q->path || round++ == AUTH_ROUNDS)
+		if (q->response->status != 401 || !is_for_host(q) || round++ == AUTH_ROUNDS)
 			return NULL;
 		bool known = false;
 		TRY(token_get(r, i, q->response, *ret_url, &known));
@@ -235,7 +257,7 @@ fallible session_ask(struct registry *r, size_t i, struct question *q)
 		bool again = e ? q->response->is_transient : is_passing(q->response->status);
 		if (!e)
 			e = check_status(q, url);
-		if (!again) {
+		if (!again || q->is_once) {
 			r->states[i].is_dead |= e && q->path && !q->response->status;
 			return e;
 		}

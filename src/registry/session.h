@@ -5,9 +5,13 @@
 
 struct question {
 	const char *method;
-	const char *path;   // below the repository: "/manifests/latest"; NULL:
-	const char *url;    // …a foreign URL, without host
-	const char *accept; // NULL: anything
+	const char *path; // below the repository: "/manifests/latest"; NULL:
+	const char *url;  // …a URL: a foreign one, without host, or if
+	bool is_location; // …host `i` has named it, for an upload
+	bool is_once;     // the asker has to begin anew if it goes wrong
+	const struct http_body *body;
+	const char *content_range; // header of a chunk; NULL: none
+	const char *accept;        // NULL: anything
 	uint64_t limit;
 	fallible (*sink)(void *arg, long status, const void *bytes, size_t size);
 	void *arg;
@@ -19,6 +23,8 @@ struct question {
 // Asks host `i`. On success the status is below 400 and no redirect, or 416.
 // Errors: NOT_FOUND (404), what http_exchange() says, …
 fallible session_ask(struct registry *r, size_t i, struct question *q);
+// The URL that it asks first; the caller's.
+char *session_url(const struct registry *r, size_t i, const struct question *q);
 // "…: nothing more to say" of several hosts: the registry's own word counts, unless it only doesn't
 // know and another failed. Takes both.
 struct error *session_worse(struct error *before, struct error *now);

@@ -127,17 +127,20 @@ struct transfer_blobs {
 };
 
 struct registry_hosts;
-struct transfer_fetch_request {
-	const struct transfer *transfer; // its program is coracle-fetch
+struct transfer_registry {
 	const struct registry_hosts *hosts;
 	const char *ns, *repository, *name; // "docker.io", "library/busybox", a tag or digest
-	const char *const *platforms;       // as of archives, but the best manifest of each
-	size_t n_platforms;
-	bool all_platforms;
-	size_t n_downloads; // at once; 0: 3
-	unsigned stall_s;   // so long without a byte ends a transfer; 0: 30
+	size_t n_at_once;                   // blobs; 0: 3
+	unsigned stall_s;                   // so long without a byte ends a transfer; 0: 30
 	const char *http_proxy, *https_proxy, *no_proxy; // NULL: none
 	const char *ca_file; // the system's certificates; NULL: where they usually are
+};
+struct transfer_fetch_request {
+	const struct transfer *transfer; // its program is coracle-fetch
+	struct transfer_registry registry;
+	const char *const *platforms; // as of archives, but the best manifest of each
+	size_t n_platforms;
+	bool all_platforms;
 	const struct transfer_blobs *blobs;
 };
 // Fetches an image: manifests of the wanted platforms, configs, layers. The worker has the host's
@@ -146,6 +149,22 @@ struct transfer_fetch_request {
 // Errors: NOT_FOUND (no such image or platform), INVALID, CORRUPT, LIMIT, UNSUPPORTED, BUSY (to be
 // asked again later), SYSTEM (not reached, ENOSPC…). What came stays in the descriptors.
 fallible transfer_fetch(const struct transfer_fetch_request *r, struct transfer_archive **ret);
+
+struct transfer_push_request {
+	const struct transfer *transfer; // its program is coracle-fetch
+	struct transfer_registry registry;
+	const char *digest, *media_type; // the manifest or index that `name` shall stand for
+	uint64_t size_bytes;
+	bool with_foreign; // layers that may not be handed on are sent too
+	const struct transfer_source {
+		const char *digest, *repository;
+	} * sources; // where the same registry had blobs: they are mounted from there
+	size_t n_sources;
+	const struct transfer_blobs *blobs; // all are wanted as documents; `got` is never called
+};
+// Sends an image with all that it names; what the registry has isn't sent. Errors: NOT_FOUND (from
+// `want`: a blob that isn't here), INVALID (refused), SYSTEM…
+fallible transfer_push(const struct transfer_push_request *r);
 
 // --- layers ---------------------------------------------------------------------------------
 

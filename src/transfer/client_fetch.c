@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { DOWNLOADS = 3, DOWNLOADS_MAX = 32, STALL_S = 30 };
+enum { AT_ONCE = 3, AT_ONCE_MAX = 32, STALL_S = 30 };
 
 _Static_assert((int)TRANSFER_HAVE == WANT_HAVE && (int)TRANSFER_FETCH == WANT_FETCH &&
                        (int)TRANSFER_LATER == WANT_LATER,
@@ -26,27 +26,37 @@ static const char *find_ca_file(void)
 	return NULL;
 }
 
-static fallible make_request(const struct transfer_fetch_request *r, struct json **ret)
+static size_t at_once(size_t wanted)
 {
-	auto_free char *host = NULL;
-	TRY(client_host_platform(&host));
-	size_t downloads = r->n_downloads ? r->n_downloads : DOWNLOADS;
-	struct json *request = json_new_object(), *platforms = json_new_array();
+	size_t n = wanted ? wanted : AT_ONCE;
+	return n < AT_ONCE_MAX ? n : AT_ONCE_MAX;
+}
+
+static void add_registry(struct json *request, const struct transfer_registry *r)
+{
 	json_set(request, "hosts", registry_hosts_to_json(r->hosts));
 	json_set_string(request, "ns", r->ns);
 	json_set_string(request, "repository", r->repository);
 	json_set_string(request, "name", r->name);
-	json_set_string(request, "host", host);
-	for (size_t i = 0; i < r->n_platforms; i++)
-		json_append_string(platforms, r->platforms[i]);
-	json_set(request, "platforms", platforms);
-	json_set_bool(request, "all", r->all_platforms);
-	json_set_u64(request, "downloads", downloads < DOWNLOADS_MAX ? downloads : DOWNLOADS_MAX);
+	json_set_u64(request, "atOnce", at_once(r->n_at_once));
 	json_set_u64(request, "stall", r->stall_s ? r->stall_s : STALL_S);
 	json_set_string(request, "httpProxy", r->http_proxy);
 	json_set_string(request, "httpsProxy", r->https_proxy);
 	json_set_string(request, "noProxy", r->no_proxy);
 	json_set_string(request, "ca", r->ca_file ? r->ca_file : find_ca_file());
+}
+
+static fallible make_request(const struct transfer_fetch_request *r, struct json **ret)
+{
+	auto_free char *host = NULL;
+	TRY(client_host_platform(&host));
+	struct json *request = json_new_object(), *platforms = json_new_array();
+	add_registry(request, &r->registry);
+	json_set_string(request, "host", host);
+	for (size_t i = 0; i < r->n_platforms; i++)
+		json_append_string(platforms, r->platforms[i]);
+	json_set(request, "platforms", platforms);
+	json_set_bool(request, "all", r->all_platforms);
 	*ret = request;
 	return NULL;
 }
@@ -70,4 +80,31 @@ fallible transfer_fetch(const struct transfer_fetch_request *r, struct transfer_
 	TRY(client_run(&job));
 	TRY_AS(client_read_answer(answer, -1, ret), "answer of the worker");
 	return NULL;
+}
+
+fallible transfer_push(const struct transfer_push_request *r)
+{
+	auto_free char *host = NULL;
+	TRY(client_host_platform(&host));
+	auto_json struct json *request = json_new_object();
+	struct json *sources = json_new_object();
+	add_registry(request, &r->registry);
+	json_set_string(request, "host", host);
+	json_set_string(request, "digest", r->digest);
+	json_set_string(request, "mediaType", r->media_type);
+	json_set_u64(request, "size", r->size_bytes);
+	json_set_bool(request, "foreign", r->with_foreign);
+	for (size_t i = 0; i < r->n_sources; i++)
+		json_set_string(sources, r->sources[i].digest, r->sources[i].repository);
+	json_set(request, "sources", sources);
+	struct client_job job = {.transfer = r->transfer,
+	                         .role = "push",
+	                         .request = request,
+	                         .input = -1,
+	                         .answer = -1,
+	                         .target = -1,
+	                         .lower = -1,
+	                         .network = true,
+	                         .blobs = r->blobs};
+	return client_run(&job);
 }

@@ -17,13 +17,14 @@ struct pool {
 	bool is_over;
 };
 
-void downloads_add(struct downloads *d, const struct registry_blob *blob)
+struct download_job *downloads_add(struct downloads *d, const struct registry_blob *blob)
 {
 	alloc_grow(&d->jobs, &d->capacity, d->n, sizeof(struct download_job *));
 	struct download_job *job = alloc(sizeof(*job));
 	job->blob = *blob;
 	job->blob.done_bytes = &job->done_bytes;
 	d->jobs[d->n++] = job;
+	return job;
 }
 
 void downloads_done(struct downloads *d)
@@ -34,6 +35,18 @@ void downloads_done(struct downloads *d)
 		free(d->jobs[i]);
 	}
 	free(d->jobs);
+}
+
+static fallible do_job(struct registry *registry, struct download_job *job)
+{
+	if (!job->is_upload)
+		return registry_fetch_blob(registry, &job->blob);
+	const struct registry_upload upload = {.digest = job->blob.digest,
+	                                       .size_bytes = job->blob.size_bytes,
+	                                       .fd = job->blob.fd,
+	                                       .mount_from = job->mount_from,
+	                                       .done_bytes = &job->done_bytes};
+	return registry_push_blob(registry, &upload, &job->is_sent);
 }
 
 static void *downloader(void *arg)
@@ -50,7 +63,7 @@ static void *downloader(void *arg)
 		pthread_mutex_unlock(&p->lock);
 		struct error *e = registry ? NULL : registry_new(p->options, &registry);
 		if (!e)
-			e = registry_fetch_blob(registry, &job->blob);
+			e = do_job(registry, job);
 		pthread_mutex_lock(&p->lock);
 		job->error = e;
 		job->state = JOB_ENDED;
@@ -69,11 +82,12 @@ static fallible begin_job(struct pool *p, struct download_job *job, bool patient
 {
 	enum want_kind kind;
 	struct registry_blob *b = &job->blob;
-	TRY(channel_want(b->digest, b->size_bytes, patiently ? WANT_PATIENTLY : 0, &kind, &b->fd));
+	unsigned flags = job->is_upload ? WANT_DOCUMENT : patiently ? WANT_PATIENTLY : 0;
+	TRY(channel_want(b->digest, b->size_bytes, flags, &kind, &b->fd));
 	job->is_late = kind == WANT_LATER;
-	if (kind == WANT_HAVE)
+	if (kind == WANT_HAVE && !job->is_upload)
 		job->state = JOB_OVER;
-	if (kind != WANT_FETCH)
+	if (kind != (job->is_upload ? WANT_HAVE : WANT_FETCH))
 		return NULL;
 	if (b->fd < 0)
 		return error_new(ERROR_SYSTEM, "%s: the client gave no descriptor", b->digest);
@@ -127,8 +141,11 @@ static fallible end_job(struct downloads *d, struct download_job *job)
 	fd_cleanup_(&job->blob.fd);
 	job->blob.fd = -1;
 	TRY(take(&job->error));
+	if (job->is_upload && !job->is_sent)
+		return NULL;
 	d->bytes += job->blob.size_bytes;
-	channel_got(job->blob.digest);
+	if (!job->is_upload)
+		channel_got(job->blob.digest);
 	return NULL;
 }
 

@@ -5,20 +5,17 @@
 // and shares nothing but the job that it was given.
 #include "base/text.h"
 #include "oci/image.h"
-#include "oci/sha256.h"
 #include "registry/registry.h"
 #include "sys/fd.h"
 #include "transfer/channel.h"
-#include "transfer/confine.h"
 #include "transfer/describe.h"
+#include "transfer/document.h"
 #include "transfer/download.h"
+#include "transfer/order.h"
 #include "transfer/protocol.h"
 #include "transfer/worker.h"
-#include <curl/curl.h>
-#include <sys/stat.h>
 
 enum {
-	PLATFORMS_MAX = 64,
 	DEPTH_MAX = 3,
 	DOCUMENTS_MAX = 2000,
 	MANIFESTS_MAX = 1000,
@@ -26,17 +23,11 @@ enum {
 #define DOCUMENTS_BYTES_MAX ((size_t)64 << 20)
 
 struct fetch {
-	struct registry_hosts hosts;
-	struct registry_options options;
+	struct order order;
 	struct registry *registry;
 	struct arena *arena;
 	struct ingest in;
 	struct downloads downloads;
-	struct oci_platform host, platforms[PLATFORMS_MAX];
-	size_t n_platforms;
-	bool all, is_default;
-	const char *name; // tag or digest
-	uint64_t n_downloads;
 	size_t documents_size;
 };
 
@@ -49,60 +40,6 @@ struct choice {
 static void choice_done(struct choice *c)
 {
 	free(c->items);
-}
-
-// --- the order ----------------------------------------------------------------------------------
-
-static void tell(void *arg, const char *line)
-{
-	(void)arg;
-	channel_debug(line);
-}
-
-static fallible read_platforms(struct fetch *f, const struct json *request)
-{
-	const char *host;
-	const struct json *platforms = NULL;
-	const struct oci_platform any = {.os = "linux", .architecture = "amd64"};
-	TRY(json_require_string(request, NULL, "host", &host));
-	TRY(oci_platform_parse(host, &any, &f->host));
-	TRY(json_get_array(request, NULL, "platforms", PLATFORMS_MAX, &platforms));
-	for (size_t i = 0; i < json_size(platforms); i++) {
-		const char *text = json_text(json_item(platforms, i));
-		TRY(oci_platform_parse(text ? text : "", &f->host,
-		                       &f->platforms[f->n_platforms++]));
-	}
-	f->is_default = !f->n_platforms;
-	if (f->is_default)
-		f->platforms[f->n_platforms++] = f->host;
-	return json_get_bool(request, NULL, "all", &f->all);
-}
-
-static fallible read_order(struct fetch *f, const struct json *request)
-{
-	struct registry_options *o = &f->options;
-	const struct json *hosts = NULL;
-	uint64_t stall = 0;
-	struct {
-		const char *name, **to;
-	} texts[] = {{"ns", &o->ns},
-	             {"repository", &o->repository},
-	             {"name", &f->name},
-	             {"httpProxy", &o->http_proxy},
-	             {"httpsProxy", &o->https_proxy},
-	             {"noProxy", &o->no_proxy}};
-	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-		TRY(json_get_string(request, NULL, texts[i].name, texts[i].to));
-	if (!o->ns || !o->repository || !f->name)
-		return error_new(ERROR_INVALID, "request: no name");
-	TRY(json_require_u64(request, NULL, "stall", 3600, &stall));
-	TRY(json_require_u64(request, NULL, "downloads", DOWNLOADERS_MAX, &f->n_downloads));
-	TRY(json_get_array(request, NULL, "hosts", 128, &hosts));
-	TRY(registry_hosts_from_json(hosts, &f->hosts));
-	o->hosts = &f->hosts;
-	o->stall_s = (unsigned)stall;
-	o->debug = tell;
-	return read_platforms(f, request);
 }
 
 // --- documents ----------------------------------------------------------------------------------
@@ -132,41 +69,6 @@ static fallible count_document(struct fetch *f, size_t size)
 	if (f->in.n_files >= DOCUMENTS_MAX || f->documents_size > DOCUMENTS_BYTES_MAX)
 		return error_new(ERROR_LIMIT, "more than %d documents, or %zu bytes of them",
 		                 DOCUMENTS_MAX, DOCUMENTS_BYTES_MAX);
-	return NULL;
-}
-
-static fallible check_sum(const char *digest, const char *text, size_t size)
-{
-	char got[OCI_DIGEST_SIZE];
-	oci_digest_of(text, size, got);
-	if (!strcmp(got, digest))
-		return NULL;
-	return error_new(ERROR_CORRUPT, "%s: the digest of its bytes is %s", digest, got);
-}
-
-// A document that the store has, or that has just been fetched into its descriptor.
-static fallible read_back(struct fetch *f, const char *digest, int fd, const char **ret,
-                          size_t *ret_size)
-{
-	struct stat st;
-	if (fstat(fd, &st) < 0)
-		FAIL_ERRNO("%s", digest);
-	if (st.st_size > (off_t)OCI_MANIFEST_SIZE_LIMIT)
-		return error_new(ERROR_LIMIT, "%s: a document of %lld bytes", digest,
-		                 (long long)st.st_size);
-	size_t size = (size_t)st.st_size;
-	char *text = arena_alloc(f->arena, size + 1);
-	for (size_t done = 0; done < size;) {
-		ssize_t n = pread(fd, text + done, size - done, (off_t)done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return error_new(ERROR_CORRUPT, "%s: can't be read back", digest);
-		done += (size_t)n;
-	}
-	TRY(check_sum(digest, text, size));
-	*ret = text;
-	*ret_size = size;
 	return NULL;
 }
 
@@ -214,7 +116,7 @@ static fallible get_document(struct fetch *f, const struct oci_descriptor *d, bo
 		registry_document_done(&fetched);
 		TRY(e);
 	}
-	TRY(read_back(f, d->digest, fd, ret, ret_size));
+	TRY(document_read(f->arena, d->digest, fd, ret, ret_size));
 	if (*ret_size != d->size)
 		return error_new(ERROR_CORRUPT, "%s: has %zu bytes, its descriptor says %llu",
 		                 d->digest, *ret_size, (unsigned long long)d->size);
@@ -277,9 +179,9 @@ static fallible find_target(struct fetch *f, struct oci_descriptor *ret)
 	struct registry_target target = {0};
 	auto_fd int fd = -1;
 	enum want_kind kind = WANT_FETCH;
-	const char *digest = f->name;
-	if (!strchr(f->name, ':')) {
-		TRY(registry_resolve(f->registry, f->name, &target));
+	const char *digest = f->order.name;
+	if (!strchr(f->order.name, ':')) {
+		TRY(registry_resolve(f->registry, f->order.name, &target));
 		digest = target.digest;
 	}
 	if (*digest && !oci_digest_is_sha256(digest))
@@ -289,11 +191,11 @@ static fallible find_target(struct fetch *f, struct oci_descriptor *ret)
 	if (kind == WANT_HAVE) {
 		const char *text;
 		size_t size;
-		TRY(read_back(f, digest, fd, &text, &size));
+		TRY(document_read(f->arena, digest, fd, &text, &size));
 		return take_target(f, digest, target.media_type, text, size, ret);
 	}
 	struct registry_document fetched;
-	TRY(registry_fetch_manifest(f->registry, *digest ? digest : f->name,
+	TRY(registry_fetch_manifest(f->registry, *digest ? digest : f->order.name,
 	                            OCI_MANIFEST_SIZE_LIMIT, &fetched));
 	const char *text = arena_bytes(f->arena, fetched.text, fetched.size);
 	struct error *e = keep_target(&fetched, kind, fd);
@@ -368,20 +270,20 @@ static bool is_image(const struct oci_descriptor *d)
 
 static fallible choose(struct fetch *f, const struct choice *c, struct choice *ret)
 {
-	for (size_t i = 0; f->all && i < c->n; i++)
+	for (size_t i = 0; f->order.all && i < c->n; i++)
 		if (is_image(&c->items[i]))
 			TRY(offer(ret, &c->items[i]));
-	for (size_t i = 0; !f->all && i < f->n_platforms; i++) {
-		const struct oci_descriptor *d = best(c, &f->platforms[i]);
+	for (size_t i = 0; !f->order.all && i < f->order.n_platforms; i++) {
+		const struct oci_descriptor *d = best(c, &f->order.platforms[i]);
 		if (d)
 			TRY(offer(ret, d));
 	}
-	if (!ret->n && f->is_default) {
-		struct oci_platform windows = f->host;
+	if (!ret->n && f->order.is_default) {
+		struct oci_platform windows = f->order.host;
 		memcpy(windows.os, "windows", sizeof("windows"));
 		const struct oci_descriptor *d = best(c, &windows);
 		if (d)
-			f->platforms[0] = windows;
+			f->order.platforms[0] = windows;
 		if (d)
 			TRY(offer(ret, d));
 	}
@@ -391,7 +293,7 @@ static fallible choose(struct fetch *f, const struct choice *c, struct choice *r
 			TRY(offer(ret, &c->items[i]));
 	if (ret->n)
 		return NULL;
-	auto_free char *platform = oci_platform_format(&f->platforms[0]);
+	auto_free char *platform = oci_platform_format(&f->order.platforms[0]);
 	return error_new(ERROR_NOT_FOUND, "no match for platform in manifest: %s: not found",
 	                 platform);
 }
@@ -434,9 +336,10 @@ static fallible open_manifest(struct fetch *f, const struct oci_descriptor *d)
 	TRY(oci_manifest_parse(text, size, d->media_type, f->arena, &m));
 	const struct oci_media_type *type = oci_media_type(m.config.media_type);
 	if (!type || type->kind != OCI_MEDIA_CONFIG)
-		return f->all ? NULL
-		              : error_new(ERROR_UNSUPPORTED, "not an image: its config is %.100s",
-		                          m.config.media_type);
+		return f->order.all
+		               ? NULL
+		               : error_new(ERROR_UNSUPPORTED, "not an image: its config is %.100s",
+		                           m.config.media_type);
 	if (m.n_layers > OCI_LAYERS_LIMIT)
 		return error_new(ERROR_LIMIT, "%zu layers, the limit is %d", m.n_layers,
 		                 OCI_LAYERS_LIMIT);
@@ -449,7 +352,7 @@ static fallible open_manifest(struct fetch *f, const struct oci_descriptor *d)
 static fallible open_all(struct fetch *f, const struct oci_descriptor *target)
 {
 	if (!is_index(target)) {
-		f->all = true; // a single manifest is taken as it is, as ctr does
+		f->order.all = true; // a single manifest is taken as it is, as ctr does
 		return error_prefix(open_manifest(f, target), "manifest %s", target->digest);
 	}
 	defer(choice_done) struct choice offered = {0}, chosen = {0};
@@ -465,10 +368,10 @@ static fallible open_all(struct fetch *f, const struct oci_descriptor *target)
 static fallible answer(struct fetch *f, const struct oci_descriptor *target)
 {
 	auto_json struct json *said = NULL;
-	struct describe_request r = {.host = f->host,
-	                             .platforms = f->platforms,
-	                             .n_platforms = f->n_platforms,
-	                             .all = f->all};
+	struct describe_request r = {.host = f->order.host,
+	                             .platforms = f->order.platforms,
+	                             .n_platforms = f->order.n_platforms,
+	                             .all = f->order.all};
 	ingest_index(&f->in);
 	TRY(describe_target(&f->in, &r, target, &said));
 	auto_free char *text = json_to_text(said, 0, JSON_PLAIN);
@@ -481,44 +384,21 @@ static fallible answer(struct fetch *f, const struct oci_descriptor *target)
 static fallible fetch(struct fetch *f, struct worker_result *ret)
 {
 	struct oci_descriptor target;
-	TRY(registry_new(&f->options, &f->registry));
+	TRY(registry_new(&f->order.options, &f->registry));
 	TRY(find_target(f, &target));
 	TRY(open_all(f, &target));
-	TRY(downloads_run(&f->downloads, &f->options, (size_t)f->n_downloads));
+	TRY(downloads_run(&f->downloads, &f->order.options, f->order.n_at_once));
 	ret->bytes = f->downloads.bytes;
 	return answer(f, &target);
 }
 
-#define CA_FILE "etc/ssl/ca.pem"
-
 fallible worker_fetch(const struct json *request, struct worker_result *ret)
 {
-	static const char *const directories[] = {"etc", "etc/ssl", NULL};
-	const char *ca = NULL;
 	// Never freed: after an error downloaders may still use it; it goes with the process.
 	static struct fetch f;
 	f.arena = arena_new();
 	f.in.dirfd = -1;
-	TRY(read_order(&f, request));
-	TRY(json_get_string(request, NULL, "ca", &ca));
-	const struct confine_copy copies[] = {
-		{"/etc/hosts", "etc/hosts"},
-		{"/etc/resolv.conf", "etc/resolv.conf"},
-		{"/etc/nsswitch.conf", "etc/nsswitch.conf"},
-		{ca, CA_FILE},
-	};
-	struct confine_role role = {.directories = directories,
-	                            .copies = copies,
-	                            .n_copies = 3 + (ca != NULL),
-	                            .network = true};
-	int landlock;
-	// Reads OpenSSL's configuration of the system, which is gone afterwards.
-	if (curl_global_init(CURL_GLOBAL_DEFAULT))
-		return error_new(ERROR_SYSTEM, "libcurl doesn't start");
-	TRY(confine_begin(&role, &landlock));
-	TRY(confine_end(CONFINE_SPEAKS));
-	if (!landlock)
-		channel_debug("this kernel has no Landlock: confined by root, rights and seccomp");
-	f.options.ca_file = ca ? "/" CA_FILE : NULL;
+	TRY(order_read(request, &f.order));
+	TRY(order_confine(&f.order));
 	return fetch(&f, ret);
 }

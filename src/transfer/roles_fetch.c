@@ -4,5 +4,6 @@
 
 const struct role worker_roles[] = {
 	{"fetch", worker_fetch},
+	{"push", worker_push},
 	{NULL, NULL},
 };

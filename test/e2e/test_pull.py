@@ -345,3 +345,95 @@ def test_who_links_what():
     assert not needed("/usr/local/bin/coracle") & (network | {"libcrypto"})
     assert not needed(libexec / "coracle-transfer") & network
     assert "libisal" not in needed(libexec / "coracle-fetch")
+
+
+# --- pushed -----------------------------------------------------------------------------------------
+
+def push(remote, *args, **how):
+    return coracle("images", "push", *args, remote, **how)
+
+
+def skopeo_inspect(ref):
+    done = subprocess.run(["skopeo", "inspect", "--tls-verify=false", f"docker://{ref}"],
+                          capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+@debian_registry
+@pytest.mark.quick
+def test_push(tmp_path, busybox):
+    with docker_registry(tmp_path) as host:
+        ref = f"{host}/my/busybox:1"
+        assert push(ref, code=125).err.startswith(f'coracle: image "{ref}": not found')
+        coracle("images", "push", ref, busybox)
+        coracle("images", "push", ref, busybox)  # again: nothing to do
+        here = ctr("images", "ls", "name==docker.io/library/busybox:latest").out.splitlines()[1].split()
+        assert skopeo_inspect(ref)["Digest"] == here[2]
+        # Into another repository of it, from where it is.
+        pull(ref)
+        coracle("images", "push", f"{host}/other:2", ref)
+        assert skopeo_inspect(f"{host}/other:2")["Digest"] == here[2]
+        log = (tmp_path / "registry.log").read_text()
+        assert "mount=sha256" in log and "from=my%2Fbusybox" in log
+        remove(ref)
+        coracle("run", "--rm", f"{host}/other:2", "pushed", "true")
+        remove(f"{host}/other:2")
+
+
+@debian_registry
+def test_push_https_password_large(tmp_path, tls):
+    """Above 32 MiB a blob goes in chunks."""
+    img = image(2, size=40 << 20, name="docker.io/library/large:1")
+    img.oci(tmp_path / "large.tar")
+    with docker_registry(tmp_path, tls=tls, htpasswd=("me", "x")) as host:
+        coracle("images", "import", tmp_path / "large.tar")
+        said = coracle("images", "push", "-k", f"{host}/large:1", "large:1", code=125).err
+        assert "401 Unauthorized" in said and "hint: " in said
+        coracle("images", "push", "--tlscacert", tls[0], "--user", "me:x", f"{host}/large:1", "large:1")
+        remove("large:1")
+        pull(f"{host}/large:1", "-k", "--user", "me:x")
+        assert "PATCH" in (tmp_path / "registry.log").read_text()
+        remove(f"{host}/large:1")
+
+
+@debian_registry
+def test_push_of_an_index(tmp_path):
+    with docker_registry(tmp_path) as host, Registry() as r:
+        platforms_index(r, "linux/amd64", "linux/arm64")
+        pull(r.ref, "--plain-http", "--platform", "linux/amd64")
+        said = coracle("images", "push", f"{host}/two:1", r.ref, code=125).err
+        assert "not found" in said and "--platform OS/ARCH" in said
+        coracle("images", "push", "--platform", "linux/amd64", f"{host}/one:1", r.ref)
+        assert skopeo_inspect(f"{host}/one:1")["Architecture"] == "amd64"
+        pull(r.ref, "--plain-http", "--all-platforms")
+        coracle("images", "push", f"{host}/two:1", r.ref)
+        remove(r.ref)
+        pull(f"{host}/two:1", "--all-platforms")
+        assert "linux/arm64" in ctr("images", "ls", f"name=={host}/two:1").out
+        remove(f"{host}/two:1")
+
+
+def test_push_to_a_liar(busybox):
+    """Where it may not go, and what breaks: an error, and it isn't said to be there."""
+    def refuses(request):
+        return request.command in ("POST", "PUT") and reply(request, 403)
+
+    def no_location(request):
+        return request.command == "POST" and reply(request, 202)
+
+    def to_file(request):
+        return request.command == "POST" and reply(request, 202, headers={"Location": "file:///etc/passwd"})
+
+    def breaks(request):
+        if request.command == "POST":
+            return reply(request, 202, headers={"Location": "/v2/test/uploads/1"})
+        if request.command == "PUT":
+            request.close_connection = True
+            return True
+        return False
+
+    for behave, says in ((refuses, "403 Forbidden"), (no_location, "no Location"),
+                         (to_file, "only http and https"), (breaks, "Empty reply|reset|closed|pipe")):
+        with Registry(behave=behave) as r:
+            said = coracle("images", "push", "--plain-http", "--user", "me:x", r.ref, busybox, code=125).err
+            assert re.search(says, said), said

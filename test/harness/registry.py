@@ -102,7 +102,7 @@ class Registry:
             def do_GET(self):
                 registry.serve(self)
 
-            do_HEAD = do_POST = do_GET
+            do_HEAD = do_POST = do_PUT = do_PATCH = do_GET
 
             def log_message(self, *args):
                 pass

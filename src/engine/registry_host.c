@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who we are at a registry: docker's config.json and its credential helpers.
-#include "engine/login.h"
+// Which hosts to ask for a reference, and who we are there: docker's config.json and its credential
+// helpers.
+#include "engine/registry_host.h"
 #include "registry/docker_config.h"
 #include "sys/process.h"
 #include <fcntl.h>
@@ -102,7 +103,7 @@ static char *name_of(const struct registry_host *h)
 	return alloc_bytes(name, strcspn(name, "/"));
 }
 
-fallible engine_login_hosts(struct engine *e, const struct engine_pull *r, const char *ns,
+static fallible login_hosts(struct engine *e, const struct engine_registry *r, const char *ns,
                             struct registry_hosts *hosts)
 {
 	auto_json struct json *config = NULL;
@@ -123,4 +124,80 @@ fallible engine_login_hosts(struct engine *e, const struct engine_pull *r, const
 		}
 	}
 	return NULL;
+}
+
+// --- hosts --------------------------------------------------------------------------------------
+
+static const char *environment(const char *name, const char *other)
+{
+	const char *value = getenv(name);
+	if (!value || !*value)
+		value = getenv(other);
+	return value && *value ? value : NULL;
+}
+
+// For tests and slow links: how long silence is borne.
+static unsigned stall_seconds(void)
+{
+	const char *text = getenv("CORACLE_REGISTRY_STALL");
+	uint64_t seconds = 0;
+	if (text)
+		error_free(text_parse_u64(text, 10, 3600, &seconds)); // else the default
+	return (unsigned)seconds;
+}
+
+fallible registry_hosts_for(struct engine *e, const struct engine_registry *r,
+                            const struct oci_reference *reference, struct registry_hosts *ret)
+{
+	static const char *const usual[] = {"/etc/coracle/certs.d", "/etc/containerd/certs.d",
+	                                    NULL};
+	const char *const own[] = {r->hosts_dir, NULL};
+	const struct registry_flags flags = {.plain_http = r->plain_http,
+	                                     .skip_verify = r->skip_verify,
+	                                     .ca = r->tls_ca,
+	                                     .cert = r->tls_cert,
+	                                     .key = r->tls_key};
+	TRY(registry_find_hosts(reference->host, r->hosts_dir ? own : usual, &flags, ret));
+	return login_hosts(e, r, reference->host, ret);
+}
+
+struct transfer_registry registry_request(const struct oci_reference *reference,
+                                          const struct registry_hosts *hosts, size_t n_at_once)
+{
+	return (struct transfer_registry){
+		.hosts = hosts,
+		.ns = reference->host,
+		.repository = reference->path,
+		.name = reference->digest ? reference->digest : reference->tag,
+		.n_at_once = n_at_once,
+		.stall_s = stall_seconds(),
+		.http_proxy = environment("HTTP_PROXY", "http_proxy"),
+		.https_proxy = environment("HTTPS_PROXY", "https_proxy"),
+		.no_proxy = environment("NO_PROXY", "no_proxy"),
+		.ca_file = environment("SSL_CERT_FILE", "SSL_CERT_FILE"),
+	};
+}
+
+struct error *registry_explain(struct error *e, const char *verb, const char *reference)
+{
+	if (!e)
+		return NULL;
+	e = error_prefix(e, "%s \"%.256s\"", verb, reference);
+	static const struct {
+		const char *words, *hint;
+	} hints[] = {
+		{"404 Not Found", "is it the right name? without a host it is "
+	                          "docker.io/library/NAME:latest"},
+		{"401 Unauthorized", "does it exist? if it needs a login: --user NAME:PASSWORD, or "
+	                             "what docker login has stored"},
+		{"403 Forbidden", "does it exist? if it needs a login: --user NAME:PASSWORD, or "
+	                          "what docker login has stored"},
+		{"certificate", "--tlscacert FILE or a hosts.toml names a CA to trust"},
+		{"Could not resolve host", "is the name right, and does this machine reach a name "
+	                                   "server?"},
+	};
+	for (size_t i = 0; i < sizeof(hints) / sizeof(*hints); i++)
+		if (strstr(e->message, hints[i].words))
+			return error_hint(e, "%s", hints[i].hint);
+	return e;
 }

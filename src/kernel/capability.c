@@ -92,3 +92,14 @@ int capability_set(const struct capability_sets *sets)
 	}
 	return 0;
 }
+
+int capability_suspend(uint64_t which)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+	if (syscall(SYS_capget, &header, data) < 0)
+		return errno;
+	data[0].effective &= (uint32_t)~which;
+	data[1].effective &= (uint32_t)(~which >> 32);
+	return syscall(SYS_capset, &header, data) < 0 ? errno : 0;
+}

@@ -20,3 +20,5 @@ int capability_drop_bounding(uint64_t keep);
 // know are ignored; asking for more than permitted is EPERM; ambient ones must be permitted and
 // inheritable (EPERM).
 int capability_set(const struct capability_sets *sets);
+// Takes some out of our effective set, and leaves them permitted.
+int capability_suspend(uint64_t which);

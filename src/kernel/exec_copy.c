@@ -43,7 +43,7 @@ static fallible copy_file(int from, int to, off_t size)
 	return NULL;
 }
 
-fallible exec_copy_sealed(int fd, int *ret)
+static fallible copy_sealed(int fd, mode_t mode, int *ret)
 {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
@@ -59,12 +59,22 @@ fallible exec_copy_sealed(int fd, int *ret)
 	if (copy < 0)
 		FAIL_ERRNO("memfd_create");
 	TRY(copy_file(fd, copy, st.st_size));
-	if (fchmod(copy, 0555) < 0)
+	if (fchmod(copy, mode) < 0)
 		FAIL_ERRNO("copy an executable: chmod");
 	if (fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
 		FAIL_ERRNO("copy an executable: seal it");
 	*ret = fd_take(&copy);
 	return NULL;
+}
+
+fallible exec_copy_sealed(int fd, int *ret)
+{
+	return copy_sealed(fd, 0555, ret);
+}
+
+fallible exec_copy_hidden(int fd, int *ret)
+{
+	return copy_sealed(fd, 0111, ret);
 }
 
 fallible exec_copy(int fd, int *ret)

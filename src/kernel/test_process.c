@@ -128,6 +128,9 @@ static int capabilities(void)
 	CHECK(now.permitted == kill && now.effective == kill && now.inheritable == kill);
 	CHECK(now.ambient == kill && getuid() == 1000 && getgid() == 1000 &&
 	      getgroups(0, NULL) == 2);
+	CHECK(capability_suspend(kill) == 0);
+	CHECK_OK(capability_get(&now));
+	CHECK(now.permitted == kill && now.effective == 0 && now.ambient == kill);
 	s.permitted = chown;
 	CHECK(capability_set(&s) == EPERM);
 	s = (struct capability_sets){.permitted = kill, .ambient = kill};
@@ -230,7 +233,10 @@ static int executable(void)
 	auto_fd int dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CHECK_ERROR(exec_copy_sealed(dir, &copy),
 	            "copy an executable: not a file of at most 67108864 bytes");
-	auto_fd int any = -1;
+	auto_fd int any = -1, hidden = -1;
+	CHECK_OK(exec_copy_hidden(self, &hidden));
+	struct stat st;
+	CHECK(fstat(hidden, &st) == 0 && (st.st_mode & 07777) == 0111 && run_copy(hidden) == 42);
 	CHECK_OK(exec_copy_self(&any));
 	CHECK(run_copy(any) == 42);
 	// The mount of /proc/self/exe is that of the namespace in which we were started.

@@ -126,3 +126,55 @@ def test_kill_9_of_the_command(web):
         p.wait(60)
     assert "sleep 1000" in coracle("exec", web, "ps").out
     assert "id e: already exists" in coracle("tasks", "exec", "--exec-id", "e", web, "true", code=125).err
+
+
+TRACER = r"""
+#include <stdio.h>
+#include <string.h>
+#include <fcntl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+// Takes hold of each process that appears; says what it was, and which filter it had.
+int main(void)
+{
+	puts("up");
+	for (int pid = getpid() + 1;;) {
+		char path[64], text[4096];
+		if (access("/quit", F_OK) == 0)
+			return 0;
+		snprintf(path, sizeof path, "/proc/%d/status", pid + 1);
+		if (ptrace(PTRACE_SEIZE, pid, 0, 0) < 0) { // not yet, or never
+			pid += access(path, F_OK) == 0;
+			continue;
+		}
+		ptrace(PTRACE_INTERRUPT, pid, 0, 0);
+		waitpid(pid, NULL, __WALL);
+		snprintf(path, sizeof path, "/proc/%d/status", pid);
+		int fd = open(path, O_RDONLY);
+		ssize_t n = read(fd, text, sizeof text - 1);
+		close(fd);
+		text[n < 0 ? 0 : n] = 0;
+		char *filter = strstr(text, "Seccomp:");
+		text[strcspn(text, "\n")] = 0;
+		printf("%s %.10s\n", text, filter ? filter : "");
+		fflush(stdout);
+		ptrace(PTRACE_DETACH, pid, 0, 0);
+		pid++;
+	}
+}
+"""
+
+
+def test_nobody_inside_traces_what_has_no_filter_yet(busybox, tmp_path):
+    """Between our joining and the program, a process of the container must not take hold of ours."""
+    (tmp_path / "tracer.c").write_text(TRACER)
+    subprocess.run(["gcc", "-O2", "-static", "-o", tmp_path / "tracer", tmp_path / "tracer.c"], check=True)
+    coracle("run", "-d", "--mount", f"type=bind,src={tmp_path},dst=/t,options=rbind:ro", busybox, "evil", "/t/tracer")
+    for user in ["0", "0", "1000"] * 8:
+        coracle("exec", "-u", user, "evil", "true")
+    coracle("exec", "evil", "touch", "/quit")
+    coracle("wait", "evil")
+    caught = coracle("logs", "evil").out.splitlines()[1:]
+    coracle("rm", "evil")
+    assert not [line for line in caught if "coracle" in line or not line.endswith("2")], caught

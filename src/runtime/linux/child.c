@@ -5,6 +5,7 @@
 #include "kernel/pty.h"
 #include "sys/fd.h"
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/openat2.h>
 #include <net/if.h>
@@ -284,11 +285,22 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+// What we execute now is hidden from the others in the pid namespace that we joined, if we can't
+// read it: kernel/exec_copy.h. Exec sets the effective capabilities anew.
+static int hide(const struct child *c)
+{
+	const uint64_t reading = 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_DAC_READ_SEARCH;
+	return c->plan->pid_namespace < 0 ? 0 : capability_suspend(reading);
+}
+
 // Becomes coracle-init, which loads the filter and executes the program: shim/protocol.h,
 // SHIM_INIT.
 static int step_exec(struct child *c)
 {
 	struct plan *p = c->plan;
+	int sys = hide(c);
+	if (sys)
+		return sys;
 	reset_signals();
 	p->init_argv[SHIM_INIT_ARGUMENTS - 1] = c->program;
 	if (fcntl(p->report, F_SETFD, 0) < 0 ||

@@ -143,7 +143,11 @@ fallible plan_init_program(const struct runtime_request *request, struct plan *p
 	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		FAIL_ERRNO("%s", path);
-	TRY_AS(exec_copy(fd, &plan->init_program), "%s", path);
+	// Others see it in a pid namespace that was joined, and it has no filter yet: none of them
+	// may trace it.
+	struct error *e = plan->pid_namespace < 0 ? exec_copy(fd, &plan->init_program)
+	                                          : exec_copy_hidden(fd, &plan->init_program);
+	TRY_AS(e, "%s", path);
 	if (plan->has_filter && plan->no_new_privs)
 		TRY(filter_in_memory(&plan->filter, &plan->filter_fd));
 	// Root gets its capabilities by being root.

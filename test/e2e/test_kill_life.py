@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 of commands and monitors at random moments of a container's life: the next command works,
+and gc brings everything back."""
+import os
+import random
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import counts
+from harness.cli import coracle, ctr, eventually, start
+
+
+def kill_at_random(rng, longest, *argv):
+    process = start("coracle", *argv)
+    time.sleep(rng.uniform(0, longest))  # not to wait for anything: the moment is what is random
+    alive = process.poll() is None
+    process.kill()
+    process.communicate(timeout=60)
+    return alive
+
+
+def how_long(*argv):
+    began = time.monotonic()
+    coracle(*argv, code=None)
+    return time.monotonic() - began
+
+
+def monitor_of(container):
+    match = re.search(rf"^{container} +(\d+) +RUNNING", ctr("tasks", "ls").out, re.M)
+    if not match:
+        return None
+    try:
+        return int(Path(f"/proc/{match.group(1)}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
+
+
+def clear(container):
+    """Whatever its state is: rm -f takes it, at once or as soon as another command lets it."""
+    def gone():
+        coracle("rm", "-f", container, code=None)
+        return container not in ctr("c", "ls", "-q").out.split()
+    eventually(gone)
+
+
+COMMANDS = {
+    "run": ["run", "-d", "IMAGE", "victim", "sleep", "1000"],
+    "run --rm": ["run", "-d", "--rm", "IMAGE", "victim", "sleep", "1000"],
+    "exec": ["exec", "victim", "sh", "-c", "sleep 0.01"],
+    "named exec": ["tasks", "exec", "--exec-id", "e", "victim", "true"],
+    "stop": ["stop", "--time", "0", "victim"],
+    "rm": ["rm", "-f", "victim"],
+    "start": ["start", "-d", "victim"],
+    "cp": ["cp", "victim:/etc", "TARGET"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_kill_of_commands(busybox, soak, command, tmp_path):
+    rng = random.Random(15)
+    argv = [{"IMAGE": busybox, "TARGET": tmp_path / "etc"}.get(a, a) for a in COMMANDS[command]]
+    before = counts.take()
+    hit, longest = 0, None
+    for _ in range(soak(6, 60)):
+        if command == "start":
+            coracle("create", busybox, "victim", "sleep", "1000")
+        elif not command.startswith("run"):
+            coracle("run", "-d", busybox, "victim", "sleep", "1000")
+        if longest is None:
+            longest = 1.2 * how_long(*argv)
+        else:
+            hit += kill_at_random(rng, longest, *argv)
+        clear("victim")
+        coracle("gc")
+        counts.assert_back(before)
+    assert hit > 0
+
+
+def test_kill_of_the_monitor(busybox, soak):
+    """Also under a program that has changed its user, and so lost its death signal."""
+    rng = random.Random(15)
+    before = counts.take()
+    for i in range(soak(8, 50)):
+        user = ["--user", "1000"] if i % 2 else []
+        script = "while :; do sleep 0.01; done"
+        coracle("run", "-d", *user, busybox, "victim", "sh", "-c", script)
+        time.sleep(rng.uniform(0, 0.05))
+        os.kill(monitor_of("victim"), 9)
+        if i % 3 == 0:  # the very next command works on it
+            coracle("start", "-d", "victim")
+        clear("victim")
+        coracle("gc")
+        counts.assert_back(before)
+
+
+def test_an_id_is_free_the_moment_its_last_life_has_answered(busybox, soak):
+    for _ in range(soak(10, 100)):
+        coracle("run", "-d", "--rm", busybox, "again", "sleep", "1000")
+        coracle("rm", "-f", "again")

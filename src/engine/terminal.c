@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/terminal.h"
 #include "base/text.h"
+#include "kernel/process.h"
 #include "sys/fd.h"
 #include <fcntl.h>
 #include <signal.h>
@@ -56,16 +57,15 @@ fallible terminal_of(const int stdio[3], const char *keys, struct runtime_termin
 static void __attribute__((noreturn)) guard(int terminal, int end, const struct termios *saved)
 {
 	setsid();
-	int kept[2] = {fcntl(terminal, F_DUPFD_CLOEXEC, 100), fcntl(end, F_DUPFD_CLOEXEC, 100)};
-	for (int fd = 0; fd < 1024; fd++)
-		if (fd != kept[0] && fd != kept[1])
-			close(fd);
+	int kept[2] = {fcntl(terminal, F_DUPFD_CLOEXEC, 3), fcntl(end, F_DUPFD_CLOEXEC, 3)};
+	if (dup2(kept[0], 0) < 0 || dup2(kept[1], 1) < 0 || process_close_from(2))
+		_exit(1);
 	char byte;
 	ssize_t n;
-	while ((n = read(kept[1], &byte, 1)) < 0 && errno == EINTR)
+	while ((n = read(1, &byte, 1)) < 0 && errno == EINTR)
 		;
 	if (n == 0) // without a word: killed
-		tcsetattr(kept[0], TCSADRAIN, saved);
+		tcsetattr(0, TCSANOW, saved); // a stopped terminal drains never
 	_exit(0);
 }
 
@@ -86,7 +86,7 @@ fallible terminal_make_raw(int fd, struct outer_terminal *ret)
 	t.pipe = ends[1];
 	struct termios raw = t.saved;
 	cfmakeraw(&raw);
-	if (t.guard < 0 || tcsetattr(fd, TCSADRAIN, &raw) < 0) {
+	if (t.guard < 0 || tcsetattr(fd, TCSANOW, &raw) < 0) {
 		int sys = errno;
 		terminal_restore(&t);
 		return error_system(sys, "terminal");
@@ -99,7 +99,7 @@ void terminal_restore(struct outer_terminal *t)
 {
 	if (t->fd < 0)
 		return;
-	ignore(tcsetattr(t->fd, TCSADRAIN, &t->saved)); // hung up: nothing to restore
+	ignore(tcsetattr(t->fd, TCSANOW, &t->saved)); // hung up: nothing to restore
 	if (t->guard > 0) {
 		ignore(write(t->pipe, "", 1)); // it has done it already if it is gone
 		while (waitpid(t->guard, NULL, 0) < 0 && errno == EINTR)

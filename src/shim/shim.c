@@ -283,6 +283,8 @@ static void copy_rest(struct copy *c)
 
 static void record_exit(void)
 {
+	if (monitor.listen < 0) // no state directory: its number is somebody else's by now
+		return;
 	char text[4];
 	size_t size = 0;
 	for (int scale = 100; scale; scale /= 10) {

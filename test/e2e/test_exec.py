@@ -178,3 +178,46 @@ def test_nobody_inside_traces_what_has_no_filter_yet(busybox, tmp_path):
     caught = coracle("logs", "evil").out.splitlines()[1:]
     coracle("rm", "evil")
     assert not [line for line in caught if "coracle" in line or not line.endswith("2")], caught
+
+
+# --- a hostile container (docs: the family's known attacks) ----------------------------------------
+
+def test_program_that_looks_back(web):
+    """#!/proc/self/exe would run, and let rewrite, what executes it (CVE-2019-5736)."""
+    folder = Path("/usr/local/libexec/coracle")
+    before = {p.name: p.read_bytes() for p in [*folder.iterdir(), Path("/usr/local/bin/coracle")]}
+    coracle("exec", web, "sh", "-c", "printf '#!/proc/self/exe\\n' > /bin/evil; chmod +x /bin/evil; "
+            "ln -s /proc/self/exe /bin/evil2")
+    for program in ("/bin/evil", "/bin/evil2"):
+        coracle("exec", web, program, code=None)
+    done = coracle("exec", web, "sh", "-c", "echo x > /proc/self/exe; ls -l /proc/1/exe", code=None)
+    assert "coracle" not in done.out
+    assert before == {p.name: p.read_bytes() for p in [*folder.iterdir(), Path("/usr/local/bin/coracle")]}
+
+
+def test_working_directory_by_a_leaked_descriptor(web):
+    """CVE-2024-21626."""
+    for n in range(3, 40):
+        done = coracle("exec", "--cwd", f"/proc/self/fd/{n}", web, "ls", code=125)
+        assert "chdir to cwd" in done.err, done
+
+
+def test_users_file_that_is_a_trap(web):
+    """A FIFO, a device, a link to the host's, in the place of /etc/passwd: an error, and no waiting."""
+    for trap in ("mkfifo /etc/passwd", "ln -s /proc/1/mem /etc/passwd", "mkdir /etc/passwd"):
+        coracle("exec", web, "sh", "-c", f"rm -rf /etc/passwd; {trap}")
+        coracle("exec", "--user", "nobody", web, "true", code=125)
+        coracle("exec", web, "true")  # root needs no file
+    coracle("exec", web, "sh", "-c", "rm -rf /etc/passwd; mkfifo /dev/null2; mv /dev/null2 /dev/null")
+    assert coracle("exec", web, "sh", "-c", "cat; echo end").out == "end\n"  # its own is checked, or not used
+
+
+def test_nobody_inside_can_trace_it(busybox):
+    """Before it executes it is not dumpable: /proc/PID/… of it is the host's root's alone."""
+    coracle("run", "-d", "--user", "1000", busybox, "web", "sh", "-c",
+            "while :; do for p in /proc/[0-9]*; do [ $p != /proc/1 ] && ls $p/fd 2>/dev/null >> /tmp/seen; done; done")
+    for _ in range(20):
+        coracle("exec", "web", "true")
+    seen = coracle("exec", "web", "cat", "/tmp/seen", code=None).out.split()
+    assert not [fd for fd in seen if int(fd) > 20], seen
+    coracle("rm", "-f", "web")

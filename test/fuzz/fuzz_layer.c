@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as a layer, over a layer below with links that lead outside. Whatever is unpacked, a
 // victim beside the two folders and the layer below stay as they were. In tmpfs; as root, devices
-// and owners too. The first byte chooses native or overlay.
+// and owners too. The first byte chooses native or overlay, and
+// with overlay Linux' rules or Windows'.
 #include "base/text.h"
 #include "layer/layer.h"
 #include "mutate_tar.h"
@@ -58,7 +59,7 @@ static bool same(const char *path, const struct stat *before)
 	       st.st_ctim.tv_nsec == before->st_ctim.tv_nsec;
 }
 
-static fallible unpack(int blob, int newfd, int lowerfd, bool native)
+static fallible unpack(int blob, int newfd, int lowerfd, bool native, bool windows)
 {
 	auto_layer_stream struct layer_stream *s = NULL;
 	TRY(layer_stream_new(blob, LAYER_HASH, 16 << 20, &s));
@@ -66,6 +67,7 @@ static fallible unpack(int blob, int newfd, int lowerfd, bool native)
 	                                       .new_dirfd = newfd,
 	                                       .lower_dirfd = native ? -1 : lowerfd,
 	                                       .native = native,
+	                                       .windows = windows,
 	                                       .limit_bytes = 1 << 20};
 	struct layer_unpacked unpacked;
 	TRY(layer_unpack(&r, &unpacked));
@@ -85,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	auto_fd int lowerfd = openat(top, "lower", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_fd int blob = memfd_create("blob", MFD_CLOEXEC);
 	must(blob >= 0 && !fd_write_all(blob, data + 1, size - 1) && !lseek(blob, 0, SEEK_SET));
-	error_free(unpack(blob, newfd, lowerfd, data[0] & 1));
+	error_free(unpack(blob, newfd, lowerfd, data[0] & 1, (data[0] & 3) == 2));
 	must(same("victim", &victim_before) && same("lower", &lower_before));
 	error_free(tree_remove(top, "new"));
 	return 0;

@@ -43,6 +43,8 @@ fallible command_images_unmount(struct invocation *in);
 fallible command_images_delete(struct invocation *in);
 fallible command_images_pull(struct invocation *in); // pull.c
 char *docker_config_folder(void);                    // where docker keeps its logins; the caller's
+fallible command_login(struct invocation *in);       // pull.c
+fallible command_logout(struct invocation *in);      // pull.c
 fallible command_images_push(struct invocation *in); // pull.c
 fallible command_images_tag(struct invocation *in);
 fallible command_images_label(struct invocation *in);

@@ -173,3 +173,61 @@ fallible command_images_push(struct invocation *in)
 	output_str(&line);
 	return NULL;
 }
+
+// --- login and logout ----------------------------------------------------------------------------
+
+static fallible ask_user(const struct invocation *in, struct registry_login *login)
+{
+	const char *password = flag_text(in, "password");
+	bool from_stdin = flag_bool(in, "password-stdin");
+	if (from_stdin || *password)
+		free(take(&login->secret));
+	if (from_stdin)
+		return read_line(STDIN_FILENO, &login->secret);
+	if (*password)
+		login->secret = alloc_string(password);
+	return login->secret ? NULL : ask_secret(&login->secret);
+}
+
+static void warn_of_plain(const struct invocation *in, const char *folder)
+{
+	auto_free char *text = alloc_printf("the password stands readable in %s/config.json: a "
+	                                    "credential helper (credsStore) would keep it better",
+	                                    folder);
+	output_log(in, "warning", text, NULL);
+}
+
+fallible command_login(struct invocation *in)
+{
+	const char *user = flag_text(in, "user"), *colon = strchr(user, ':');
+	const char *token = optional(flag_text(in, "refresh"));
+	bool plain = false;
+	if (!*user && !token)
+		return error_new(ERROR_USAGE, "login as whom? --user NAME");
+	defer(registry_login_done) struct registry_login login = {.docker_config =
+	                                                                  docker_config_folder()};
+	struct engine_registry registry;
+	if (!token) {
+		login.user = alloc_bytes(user, colon ? (size_t)(colon - user) : strlen(user));
+		login.secret = colon ? alloc_string(colon + 1) : NULL;
+		TRY(ask_user(in, &login));
+	}
+	fill_registry(in, &login, &registry);
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	TRY(engine_login(s.engine, argument(in, 0), &registry, &plain));
+	if (plain)
+		warn_of_plain(in, login.docker_config);
+	auto_str struct str line = STR_LIMIT(64);
+	str_add(&line, "Login Succeeded\n"); // docker's words
+	output_str(&line);
+	return NULL;
+}
+
+fallible command_logout(struct invocation *in)
+{
+	auto_free char *folder = docker_config_folder();
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	return engine_logout(s.engine, argument(in, 0), folder);
+}

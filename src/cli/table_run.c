@@ -81,6 +81,12 @@ const struct flag flags_container[] = {
 	{NULL},
 };
 
+static const struct flag login_flags[] = {
+	{"password", "p", TEXT("PASSWORD"), "the password; others on this machine may see it here"},
+	{"password-stdin", NULL, BOOL, "read the password from standard input"},
+	{NULL},
+};
+
 static const struct flag run_flags[] = {
 	{"pull", NULL, TEXT("missing|always|never"),
 	 "pull the image; missing if called as coracle, never as ctr", .bits = FLAG_OURS},
@@ -201,6 +207,11 @@ const struct command commands_run[] = {
 	         "status is the process's own, 128+n if signal n ended it.", .operand = "images"},
 	{"ps", "[flags] [<filter>, ...]", "List what runs",
 	 "ps", command_containers_ps, .flags = {ps_flags}, .bits = COMMAND_OURS},
+	{"login", "[flags] [<server>]", "Log in at a registry, as docker login does",
+	 "login --user me --password-stdin registry.example", command_login,
+	 .flags = {login_flags, flags_registry}, .bits = COMMAND_OURS},
+	{"logout", "[<server>]", "Forget a login", "logout registry.example", command_logout,
+	 .bits = COMMAND_OURS},
 	{"pull", "[flags] <ref>", "Pull an image: images pull",
 	 "pull busybox", command_images_pull,
 	 .flags = {images_pull_flags, flags_registry, flags_snapshotter}, .operand = "images",

@@ -129,6 +129,20 @@ fallible engine_export(struct engine *engine, const struct engine_export *reques
 	                             : error_new(ERROR_INVALID, "%zu names", request->n_names);
 }
 
+fallible engine_login(struct engine *engine, const char *server,
+                      const struct engine_registry *registry, bool *ret_plain)
+{
+	(void)engine, (void)server, (void)registry;
+	*ret_plain = true;
+	return NULL;
+}
+
+fallible engine_logout(struct engine *engine, const char *server, const char *docker_config)
+{
+	(void)engine, (void)docker_config;
+	return error_new(ERROR_NOT_FOUND, "nobody is logged in at %s", server);
+}
+
 fallible engine_push(struct engine *engine, const struct engine_push *request)
 {
 	(void)engine;

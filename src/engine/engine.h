@@ -116,6 +116,15 @@ struct engine_pull {
 fallible engine_pull(struct engine *engine, const struct engine_pull *request, char **ret_name,
                      char **ret_chain);
 
+// Asks the registry `server` ("" or "docker.io": Docker Hub) whether it knows the user of
+// `registry`, then keeps that in the config.json of its folder, or with the credential helper that
+// it names. *ret_plain (may be NULL): the secret stands there readable. INVALID: the registry says
+// no.
+fallible engine_login(struct engine *engine, const char *server,
+                      const struct engine_registry *registry, bool *ret_plain);
+// Forgets it. NOT_FOUND: nobody was logged in there.
+fallible engine_logout(struct engine *engine, const char *server, const char *docker_config);
+
 struct engine_push {
 	const char *remote;   // the reference to push to
 	const char *local;    // the image; NULL: of the same name

@@ -1,82 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which hosts to ask for a reference, and who we are there: docker's config.json and its credential
-// helpers.
+// Which hosts to ask for a reference, and who we are there.
 #include "engine/registry_host.h"
-#include "registry/docker_config.h"
-#include "sys/process.h"
-#include <fcntl.h>
+#include "engine/docker_login.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-
-enum { CONFIG_LIMIT = 1 << 20, ANSWER_LIMIT = 65536 };
-
-static fallible read_config(const char *folder, struct json **ret)
-{
-	auto_free char *path = alloc_printf("%s/config.json", folder), *text = NULL;
-	size_t size = 0;
-	struct error *e = file_read(AT_FDCWD, path, CONFIG_LIMIT, &text, &size);
-	if (error_is(e, ERROR_NOT_FOUND)) {
-		error_drop(&e); // nobody has logged in
-		*ret = NULL;
-		return NULL;
-	}
-	TRY(e);
-	return error_prefix(json_parse(text, size, CONFIG_LIMIT, ret), "%s", path);
-}
-
-static char *find_program(const char *name)
-{
-	const char *path = getenv("PATH");
-	for (const char *c = path ? path : "/usr/local/bin:/usr/bin:/bin"; *c;) {
-		size_t n = strcspn(c, ":");
-		auto_free char *file = alloc_printf("%.*s/%s", (int)n, c, name);
-		if (*file == '/' && !access(file, X_OK))
-			return take(&file);
-		c += n + (c[n] == ':');
-	}
-	return NULL;
-}
-
-static fallible memory_file(const char *text, int *ret)
-{
-	auto_fd int fd = memfd_create("login", MFD_CLOEXEC);
-	if (fd < 0)
-		FAIL_ERRNO("memory of a credential helper");
-	TRY(fd_write_all(fd, text, strlen(text)));
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		FAIL_ERRNO("memory of a credential helper");
-	*ret = fd_take(&fd);
-	return NULL;
-}
-
-// A helper that knows nothing ends with another status than 0: then nobody has logged in.
-static fallible ask_helper(struct engine *e, struct docker_login *l)
-{
-	auto_free char *name = alloc_printf("docker-credential-%s", l->helper);
-	auto_free char *program = find_program(name), *text = NULL;
-	auto_fd int in = -1, out = -1;
-	size_t size = 0;
-	int status = 0;
-	if (!program)
-		return error_hint(error_new(ERROR_NO_PROGRAM,
-		                            "credential helper %s: not found in $PATH", name),
-		                  "docker's config.json names it; --user NAME:SECRET does without");
-	TRY(memory_file(l->server, &in));
-	TRY(memory_file("", &out));
-	const char *const argv[] = {program, "get", NULL};
-	const int stdio[3] = {in, out, -1};
-	TRY_AS(process_run(argv, NULL, stdio, &status), "%s", name);
-	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-		engine_debug(e, "%s knows nothing of %s", name, l->server);
-		return NULL;
-	}
-	if (lseek(out, 0, SEEK_SET) < 0)
-		FAIL_ERRNO("%s", name);
-	TRY_AS(fd_read_to_end(out, ANSWER_LIMIT, &text, &size), "%s", name);
-	return error_prefix(docker_helper_answer(text, size, l), "%s", name);
-}
 
 static char *copy(const char *text)
 {
@@ -87,9 +14,7 @@ static fallible login_to(struct engine *e, const struct json *config, const char
                          struct registry_host *h)
 {
 	auto_docker_login struct docker_login l = {0};
-	TRY(docker_config_find(config, host, &l));
-	if (l.helper)
-		TRY(ask_helper(e, &l));
+	TRY(docker_login_find(e, config, host, &l));
 	h->user = copy(l.user);
 	h->secret = copy(l.secret);
 	h->identity_token = copy(l.identity_token);
@@ -109,7 +34,7 @@ static fallible login_hosts(struct engine *e, const struct engine_registry *r, c
 	auto_json struct json *config = NULL;
 	bool is_told = r->user || r->identity_token;
 	if (!is_told && r->docker_config)
-		TRY(read_config(r->docker_config, &config));
+		TRY(docker_login_read(r->docker_config, &config));
 	for (size_t i = 0; i < hosts->n; i++) {
 		struct registry_host *h = &hosts->items[i];
 		bool is_last = i + 1 == hosts->n;

@@ -111,18 +111,22 @@ fallible docker_helper_answer(const char *text, size_t size, struct docker_login
 	return NULL;
 }
 
-void docker_config_set(struct json *config, const char *host, const char *user, const char *secret)
+void docker_config_set(struct json *config, const char *host, const char *user, const char *secret,
+                       const char *identity_token)
 {
 	const char *server = server_of(host);
 	const struct json *old = json_member(config, "auths");
 	struct json *auths = json_kind(old) == JSON_OBJECT ? json_copy(old) : json_new_object();
+	struct json *entry = json_new_object();
 	if (user) {
 		auto_free char *basic = auth_basic(user, secret);
-		struct json *entry = json_new_object();
 		json_set_string(entry, "auth", basic + strlen("Basic "));
-		json_set(auths, server, entry);
-	} else {
-		json_unset(auths, server);
 	}
+	json_set_string(entry, "identitytoken", identity_token);
+	json_unset(auths, server);
+	if (user || identity_token)
+		json_set(auths, server, entry);
+	else
+		json_free(entry);
 	json_set(config, "auths", auths);
 }

@@ -18,5 +18,6 @@ void docker_login_done(struct docker_login *l);
 fallible docker_config_find(const struct json *config, const char *host, struct docker_login *ret);
 // What a helper answers: {"ServerURL", "Username", "Secret"}; "<token>" means an identity token.
 fallible docker_helper_answer(const char *text, size_t size, struct docker_login *ret);
-// Puts or (user NULL) removes the login of `host` in *config.
-void docker_config_set(struct json *config, const char *host, const char *user, const char *secret);
+// Puts the login of `host` into the config, or removes it (user and identity_token NULL).
+void docker_config_set(struct json *config, const char *host, const char *user, const char *secret,
+                       const char *identity_token);

@@ -93,3 +93,6 @@ fallible registry_push_blob(struct registry *r, const struct registry_upload *u,
 fallible registry_push_manifest(struct registry *r, const char *tag_or_digest,
                                 const char *media_type, const char *text, size_t size,
                                 bool *ret_sent);
+
+// Whether the registry itself (the last host) takes us for who we say we are. INVALID: it doesn't.
+fallible registry_check_login(struct registry *r);

@@ -73,10 +73,12 @@ static char *base_url(const struct registry *r, size_t i)
 
 static char *first_url(const struct registry *r, size_t i, const struct question *q)
 {
-	if (!q->path)
+	if (!q->path && !q->below)
 		return alloc_string(q->url);
 	const struct registry_host *h = &r->options.hosts->items[i];
 	auto_free char *base = base_url(r, i);
+	if (q->below)
+		return alloc_printf("%s%s", base, q->below);
 	const char *mark = strchr(q->path, '?') ? "&" : "?";
 	return alloc_printf("%s/%s%s%s%s%s", base, r->options.repository, q->path,
 	                    h->is_own ? "" : mark,
@@ -90,7 +92,7 @@ char *session_url(const struct registry *r, size_t i, const struct question *q)
 
 static bool is_for_host(const struct question *q)
 {
-	return q->path || q->is_location;
+	return q->path || q->below || q->is_location;
 }
 
 static fallible exchange(struct registry *r, size_t i, struct question *q, const char *first,
@@ -164,8 +166,8 @@ static fallible attempt(struct registry *r, size_t i, struct question *q, char *
 		struct error *e = follow(r, i, q, &url);
 		free(*ret_url);
 		*ret_url = take(&url);
-		bool fall_back = e && q->path && q->response->is_not_tls && !state->is_plain &&
-		                 r->options.hosts->items[i].http_fallback;
+		bool fall_back = e && is_for_host(q) && q->response->is_not_tls &&
+		                 !state->is_plain && r->options.hosts->items[i].http_fallback;
 		if (fall_back) {
 			session_debug(r, "%s: no TLS, asked by http", *ret_url);
 			error_drop(&e); // loopback, and nobody insists on TLS
@@ -272,4 +274,13 @@ fallible session_ask(struct registry *r, size_t i, struct question *q)
 		error_free(e);
 		TRY(never);
 	}
+}
+
+fallible registry_check_login(struct registry *r)
+{
+	auto_http_response struct http_response response = {0};
+	size_t own = r->options.hosts->n - 1;
+	struct question q = {
+		.method = "GET", .below = "/", .limit = 1 << 16, .response = &response};
+	return session_ask(r, own, &q);
 }

@@ -5,10 +5,11 @@
 
 struct question {
 	const char *method;
-	const char *path; // below the repository: "/manifests/latest"; NULL:
-	const char *url;  // …a URL: a foreign one, without host, or if
-	bool is_location; // …host `i` has named it, for an upload
-	bool is_once;     // the asker has to begin anew if it goes wrong
+	const char *path;  // below the repository: "/manifests/latest"; NULL:
+	const char *below; // …below the host's URL: \"/\"; NULL:
+	const char *url;   // …a URL: a foreign one, without host, or if
+	bool is_location;  // …host `i` has named it, for an upload
+	bool is_once;      // the asker has to begin anew if it goes wrong
 	const struct http_body *body;
 	const char *content_range; // header of a chunk; NULL: none
 	const char *accept;        // NULL: anything

@@ -115,9 +115,11 @@ static fallible get_bearer(struct registry *r, size_t i, const struct auth_chall
 	const struct registry_host *h = &r->options.hosts->items[i];
 	if (!c->realm)
 		return error_new(ERROR_INVALID, "a Bearer challenge without a realm");
-	auto_free char *scope = c->scope ? alloc_string(c->scope)
-	                                 : alloc_printf("repository:%s:%s", r->options.repository,
-	                                                r->options.push ? "pull,push" : "pull");
+	// Without a repository it is only asked who we are.
+	auto_free char *scope = !*r->options.repository ? alloc_string("")
+	                        : c->scope              ? alloc_string(c->scope)
+	                                   : alloc_printf("repository:%s:%s", r->options.repository,
+	                                                  r->options.push ? "pull,push" : "pull");
 	struct realm realm = {.host = h, .url = c->realm, .service = c->service, .scope = scope};
 	bool may = false;
 	TRY(may_know(&realm, url, &may));

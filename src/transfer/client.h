@@ -166,6 +166,10 @@ struct transfer_push_request {
 // `want`: a blob that isn't here), INVALID (refused), SYSTEM…
 fallible transfer_push(const struct transfer_push_request *r);
 
+// Asks the registry itself (the last of the hosts) whether it takes us for who its credentials say.
+// `repository` and `name` are "". INVALID: it doesn't.
+fallible transfer_check_login(const struct transfer *transfer, const struct transfer_registry *r);
+
 // --- layers ---------------------------------------------------------------------------------
 
 struct transfer_unpack_layer {

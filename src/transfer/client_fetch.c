@@ -82,6 +82,24 @@ fallible transfer_fetch(const struct transfer_fetch_request *r, struct transfer_
 	return NULL;
 }
 
+fallible transfer_check_login(const struct transfer *transfer, const struct transfer_registry *r)
+{
+	auto_free char *host = NULL;
+	TRY(client_host_platform(&host));
+	auto_json struct json *request = json_new_object();
+	add_registry(request, r);
+	json_set_string(request, "host", host);
+	struct client_job job = {.transfer = transfer,
+	                         .role = "login",
+	                         .request = request,
+	                         .input = -1,
+	                         .answer = -1,
+	                         .target = -1,
+	                         .lower = -1,
+	                         .network = true};
+	return client_run(&job);
+}
+
 fallible transfer_push(const struct transfer_push_request *r)
 {
 	auto_free char *host = NULL;

@@ -147,3 +147,15 @@ fallible worker_push(const struct json *request, struct worker_result *ret)
 	ret->bytes = p.uploads.bytes;
 	return NULL;
 }
+
+// Role `login`: whether the registry takes us for who we say we are.
+fallible worker_login(const struct json *request, struct worker_result *ret)
+{
+	static struct order o;
+	struct registry *r;
+	(void)ret;
+	TRY(order_read(request, &o));
+	TRY(order_confine(&o));
+	TRY(registry_new(&o.options, &r));
+	return registry_check_login(r);
+}

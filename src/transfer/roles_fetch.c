@@ -5,5 +5,6 @@
 const struct role worker_roles[] = {
 	{"fetch", worker_fetch},
 	{"push", worker_push},
+	{"login", worker_login},
 	{NULL, NULL},
 };

@@ -20,3 +20,4 @@ fallible worker_archive(const struct json *request, struct worker_result *ret);
 fallible worker_unpack(const struct json *request, struct worker_result *ret);
 fallible worker_fetch(const struct json *request, struct worker_result *ret);
 fallible worker_push(const struct json *request, struct worker_result *ret);
+fallible worker_login(const struct json *request, struct worker_result *ret);

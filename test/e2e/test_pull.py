@@ -437,3 +437,47 @@ def test_push_to_a_liar(busybox):
         with Registry(behave=behave) as r:
             said = coracle("images", "push", "--plain-http", "--user", "me:x", r.ref, busybox, code=125).err
             assert re.search(says, said), said
+
+
+# --- login ------------------------------------------------------------------------------------------
+
+@debian_registry
+def test_login_and_logout(tmp_path, tls, busybox):
+    config = tmp_path / "docker"
+    env = {"DOCKER_CONFIG": str(config), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with docker_registry(tmp_path, tls=tls, htpasswd=("me", "pass word")) as host:
+        said = coracle("login", "-k", "--user", "me", "-p", "wrong", host, env=env, code=125).err
+        assert "401 Unauthorized" in said and not (config / "config.json").exists()
+        done = coracle("login", "-k", "-u", "me", "--password-stdin", host, env=env, stdin="pass word\n")
+        assert done.out == "Login Succeeded\n" and "readable" in done.err
+        assert (config / "config.json").stat().st_mode & 0o777 == 0o600
+        stored = json.loads((config / "config.json").read_text())
+        assert stored == {"auths": {host: {"auth": basic("me", "pass word").split()[1]}}}
+        coracle("images", "push", "-k", f"{host}/x:1", busybox, env=env)
+        (config / "config.json").write_text(json.dumps({"HttpHeaders": {"a": "b"}, **stored}))
+        coracle("logout", host, env=env)
+        assert json.loads((config / "config.json").read_text()) == {"HttpHeaders": {"a": "b"}, "auths": {}}
+        assert "nobody is logged in" in coracle("logout", host, env=env, code=125).err
+        # With a helper.
+        helper = tmp_path / "docker-credential-box"
+        helper.write_text(f"#!/bin/sh\ncase $1 in\nstore) cat >{tmp_path}/box;;\n"
+                          f"get) cat >/dev/null; cat {tmp_path}/box;;\nerase) rm {tmp_path}/box;;\nesac\n")
+        helper.chmod(0o755)
+        (config / "config.json").write_text('{"credsStore": "box"}')
+        assert "readable" not in coracle("login", "-k", "-u", "me:pass word", host, env=env).err
+        assert json.loads((tmp_path / "box").read_text()) == {
+            "ServerURL": host, "Username": "me", "Secret": "pass word"}
+        pull(f"{host}/x:1", "-k", env=env)
+        remove(f"{host}/x:1")
+        coracle("logout", host, env=env)
+        assert not (tmp_path / "box").exists()
+        assert (config / "config.json").read_text() == '{"credsStore": "box"}'
+
+
+def test_login_by_token(tls, tmp_path):
+    env = {"DOCKER_CONFIG": str(tmp_path / "docker")}
+    with TokenServer(basic("me", "x"), tls=tls) as realm, Registry(image(), tls=tls, behave=wants_token(realm)) as r:
+        coracle("login", "-k", "-u", "me:x", r.host, env=env)
+        assert "scope" not in realm.log[0][1]
+        pull(r.ref, "-k", env=env)
+        remove(r.ref)

@@ -117,6 +117,8 @@ def test_detach_keys_and_attach(busybox):
         s.type("echo $X' still'\n")
         s.wait_for("kept still\r\n")
         with Screen("coracle", "attach", "t") as other:  # both see the same
+            other.type("echo he''re\n")  # it is attached from here on
+            other.wait_for("here\r\n")
             s.type("echo to''gether\n")
             other.wait_for("together\r\n")
             s.wait_for("together\r\n")

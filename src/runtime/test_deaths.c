@@ -172,6 +172,29 @@ static void test_created(void **state)
 	expect_nothing_left(&l);
 }
 
+static void test_killed_before_start(void **state)
+{
+	(void)state;
+	need_fixture();
+	struct life l;
+	int code = -1;
+	struct runtime_task *task = NULL;
+	life_make(&fixture, &l, (const char *const[]){"true", NULL});
+	ok(runtime_create(&l.request, &task));
+	struct pollfd init = {task->pidfd, POLLIN, 0};
+	ok(runtime_signal(task, SIGKILL));
+	assert_int_equal(poll(&init, 1, HANGING_MS), 1);
+	ok(runtime_start(task));
+	int control;
+	ok(runtime_watch(task, &control));
+	struct pollfd told = {control, POLLIN, 0};
+	assert_int_equal(poll(&told, 1, HANGING_MS / 6), 1);
+	ok(runtime_wait(task, -1, &code));
+	assert_int_equal(code, 137);
+	ok(runtime_release(task));
+	expect_nothing_left(&l);
+}
+
 static void test_exists(void **state)
 {
 	(void)state;
@@ -528,6 +551,7 @@ int main(void)
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_forwarding),
 		cmocka_unit_test(test_created),
+		cmocka_unit_test(test_killed_before_start),
 		cmocka_unit_test(test_exists),
 		cmocka_unit_test(test_next_life),
 		cmocka_unit_test(test_open),

@@ -143,8 +143,10 @@ static void serve_control(void)
 		close_fd(&monitor.held);
 		monitor.held = passed;
 		passed = -1;
-		if (monitor.state == SHIM_CREATED && write(SHIM_FD_GO, "!", 1) == 1)
+		if (monitor.state == SHIM_CREATED) {
+			ignore(write(SHIM_FD_GO, "!", 1)); // EPIPE: killed already, and now reaped
 			monitor.state = SHIM_RUNNING;
+		}
 	} else if (is_there && m.kind == SHIM_BYE) {
 		monitor.is_cleaned = true;
 		is_there = false;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +14,9 @@ enum {
 	ENTRY_MAX = 6 * LOG_LINE_MAX + FRAME_SIZE, // every byte a \u00XX
 	BATCH_FULL = 32 << 10, // written from here on: pages that stay untouched cost nothing
 	BATCH_SIZE = BATCH_FULL + ENTRY_MAX,
+	NOTE_MAX = FRAME_SIZE + 160,
+	RESERVE_MAX = 16 << 20,
+	RESERVE_SHARE = 16,
 };
 
 static struct log {
@@ -69,6 +73,19 @@ static bool is_open(void)
 	return l.fd >= 0;
 }
 
+// The file system is that of the database, without which nobody could even stop the container: the
+// last sixteenth is never a log's.
+static bool has_room(size_t size)
+{
+	struct statvfs fs;
+	if (fstatvfs(l.fd, &fs) < 0)
+		return true; // writing will say what is wrong
+	uint64_t reserve = (uint64_t)fs.f_blocks * fs.f_frsize / RESERVE_SHARE;
+	if (reserve > RESERVE_MAX)
+		reserve = RESERVE_MAX;
+	return (uint64_t)fs.f_bavail * fs.f_frsize >= reserve + size;
+}
+
 // All of it, or nothing.
 static bool write_whole(const char *bytes, size_t size)
 {
@@ -114,7 +131,7 @@ static char *add_frame(char *to, int stream)
 
 static bool tell_losses(void)
 {
-	char note[FRAME_SIZE + 160], *end = add(note, "{\"log\":\"coracle: ");
+	char note[NOTE_MAX], *end = add(note, "{\"log\":\"coracle: ");
 	end = add_number(end, l.n_lost, 1);
 	end = add(end, " lines lost: ");
 	end = add(end, strerror(l.why));
@@ -129,8 +146,10 @@ static void flush(void)
 	if (l.fd >= 0 && l.size && l.size + l.used > l.cap)
 		rotate();
 	bool is_written = is_open();
-	if (!is_written)
-		l.why = errno;
+	if (!is_written || !has_room(NOTE_MAX + l.used)) {
+		l.why = is_written ? ENOSPC : errno;
+		is_written = false;
+	}
 	if (is_written && l.n_lost) {
 		is_written = tell_losses();
 		l.n_lost = is_written ? 0 : l.n_lost;

@@ -117,6 +117,19 @@ def test_full_disk_loses_lines_and_counts_them(small_state):
     coracle(*flags, "rm", "loud")
 
 
+def test_a_log_leaves_room_for_the_commands(small_state):
+    """What a container says can't keep us from looking at it and stopping it."""
+    flags, _ = small_state
+    coracle(*flags, "run", "-d", "busybox", "loud", "sh", "-c",
+            "i=0; while [ $i -lt 64 ]; do cat /bin/busybox; i=$((i+1)); done; touch /said; exec sleep 1000")
+    pid = re.search(r"^loud +(\d+)", coracle(*flags, "tasks", "ls").out, re.M).group(1)
+    eventually(Path(f"/proc/{pid}/root/said").exists)
+    assert coracle(*flags, "exec", "loud", "echo", "fine").out == "fine\n"
+    assert coracle(*flags, "run", "--rm", "busybox", "second", "echo", "fine").out == "fine\n"
+    coracle(*flags, "stop", "-t", "0", "loud")
+    coracle(*flags, "rm", "loud")
+
+
 def test_log_uri(busybox, tmp_path):
     log = tmp_path / "deep/er/x.log"
     coracle("run", "--rm", "--log-uri", f"file://{log}", busybox, "a", "sh", "-c", "echo o; echo e >&2")

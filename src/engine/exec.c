@@ -149,7 +149,12 @@ static fallible open_container(struct engine *e, struct exec *x, pid_t *ret_init
 	error_free(stopped);
 	TRY(error);
 	bool is_frozen = false;
-	TRY(runtime_is_frozen(x->life.task->cgroup, &is_frozen));
+	error = runtime_is_frozen(x->life.task->cgroup, &is_frozen);
+	if (error_is(error, ERROR_NOT_FOUND)) { // it ends this very moment
+		error_free(error);
+		return error_new(ERROR_INVALID, "cannot exec in a stopped state");
+	}
+	TRY(error);
 	if (is_frozen)
 		return error_hint(error_new(ERROR_INVALID, "cannot exec in a paused state"),
 		                  "coracle tasks resume %s lets it go on", id);

@@ -391,12 +391,16 @@ static fallible open_init(const struct runtime_request *request, struct runtime_
                           int *ret)
 {
 	struct runtime_state before, after;
-	TRY(runtime_state(container, &before));
+	auto_error struct error *e = runtime_state(container, &before);
 	auto_fd int fd = -1;
-	if (before.status != RUNTIME_RUNNING || pidfd_open_process(before.pid, &fd))
+	if (error_is(e, ERROR_NOT_FOUND) || // with its monitor
+	    (!e && (before.status != RUNTIME_RUNNING || pidfd_open_process(before.pid, &fd))))
 		return not_running(request);
-	TRY(runtime_state(container, &after));
-	if (after.status != RUNTIME_RUNNING || after.pid != before.pid)
+	if (!e)
+		e = runtime_state(container, &after);
+	if (e && !error_is(e, ERROR_NOT_FOUND))
+		return take(&e);
+	if (e || after.status != RUNTIME_RUNNING || after.pid != before.pid)
 		return not_running(request);
 	*ret = fd_take(&fd);
 	return NULL;
@@ -413,8 +417,10 @@ fallible runtime_exec(const struct runtime_request *request, struct runtime_task
 	if (sys)
 		return error_system(sys, "dumpable");
 	struct error *e = make_task(request, init, container->pid, false, ret);
-	// Init died between our look and the clone (ENOMEM: its pid namespace is dying).
-	bool is_gone = e && (e->sys == ESRCH || e->sys == ENOMEM);
+	// Init died between our look and the clone (ENOMEM: its pid namespace is dying; ENOENT:
+	// /proc).
+	bool is_gone = e && (e->sys == ESRCH || e->sys == ENOMEM || e->sys == ENOENT ||
+	                     error_is(e, ERROR_NOT_FOUND)); // its group
 	struct pollfd p = {init, POLLIN, 0};
 	if (!is_gone || poll(&p, 1, 0) != 1)
 		return e;

@@ -49,6 +49,15 @@ fallible command_images_push(struct invocation *in); // pull.c
 fallible command_images_tag(struct invocation *in);
 fallible command_images_label(struct invocation *in);
 
+// content.c
+fallible command_content_list(struct invocation *in);
+fallible command_content_get(struct invocation *in);
+fallible command_content_delete(struct invocation *in);
+fallible command_content_label(struct invocation *in);
+fallible command_leases_list(struct invocation *in);
+fallible command_leases_create(struct invocation *in);
+fallible command_leases_delete(struct invocation *in);
+
 // snapshots.c
 fallible command_snapshots_commit(struct invocation *in);
 fallible command_snapshots_info(struct invocation *in);

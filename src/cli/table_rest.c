@@ -42,7 +42,7 @@ static const struct flag content_ingest_flags[] = {
 };
 
 static const struct flag content_list_flags[] = {
-	{"quiet", "q", BOOL},
+	{"quiet", "q", BOOL, "print digests only"},
 	{NULL},
 };
 
@@ -53,18 +53,18 @@ static const struct flag content_prune_references_flags[] = {
 };
 
 static const struct flag leases_list_flags[] = {
-	{"quiet", "q", BOOL},
+	{"quiet", "q", BOOL, "print ids only"},
 	{NULL},
 };
 
 static const struct flag leases_create_flags[] = {
-	{"id", NULL, TEXT("TEXT")},
-	{"expires", "x", DURATION("TIME"), .initial = "24h0m0s"},
+	{"id", NULL, TEXT("ID"), "id of the lease; a random one without it"},
+	{"expires", "x", DURATION("TIME"), "how long it holds; 0s: for ever", .initial = "24h0m0s"},
 	{NULL},
 };
 
 static const struct flag leases_delete_flags[] = {
-	{"sync", NULL, BOOL},
+	{"sync", NULL, BOOL, "accepted: what it held goes with the next gc", .bits = FLAG_IDLE},
 	{NULL},
 };
 
@@ -204,7 +204,7 @@ const struct command commands_rest[] = {
 	{"content active", "[flags] [<regexp>]", "List transfers that are under way",
 	 .flags = {content_active_flags}, .bits = COMMAND_NOT_YET},
 	{"content delete", "[<digest>, ...]", "Remove blobs",
-	 .bits = COMMAND_NOT_YET, .aliases = "del remove rm"},
+	 "content rm sha256:…", command_content_delete, .aliases = "del remove rm"},
 	{"content edit", "[flags] <digest>", "Change a blob in an editor",
 	 .flags = {content_edit_flags}, .bits = COMMAND_NOT_YET},
 	{"content fetch", "[flags] <remote> <object>", "Fetch an image without unpacking it",
@@ -216,16 +216,16 @@ const struct command commands_rest[] = {
 	 "Fetch blobs of a registry by digest",
 	 .flags = {content_fetch_blob_flags, flags_registry}, .bits = COMMAND_NOT_YET},
 	{"content get", "[<digest>, ...]", "Write a blob to standard output",
-	 .bits = COMMAND_NOT_YET},
+	 "content get sha256:…", command_content_get},
 	{"content ingest", "[flags] <key>", "Store standard input as a blob",
 	 .flags = {content_ingest_flags}, .bits = COMMAND_NOT_YET},
 	{"content list", "[flags]", "List blobs",
-	 .flags = {content_list_flags}, .bits = COMMAND_NOT_YET, .aliases = "ls"},
+	 "content ls", command_content_list, .flags = {content_list_flags}, .aliases = "ls"},
 	{"content push-object", "[flags] <remote> <object> <type>", "Push one object to a registry",
 	 .flags = {flags_registry}, .bits = COMMAND_NOT_YET},
 	{"content label", "<digest> [<label>=<value> ...]",
 	 "Set, change and remove labels of a blob",
-	 .bits = COMMAND_NOT_YET},
+	 "content label sha256:… owner=me", command_content_label},
 	{"content prune", NULL, "Drop parts of stored images"},
 	{"content prune references", "[flags]", "Drop the references that keep layers",
 	 .flags = {content_prune_references_flags}, .bits = COMMAND_NOT_YET},
@@ -233,11 +233,12 @@ const struct command commands_rest[] = {
 	 .bits = COMMAND_NOT_YET, .aliases = "event"},
 	{"leases", NULL, "Leases: what the garbage collector must keep"},
 	{"leases list", "[flags] <filter>", "List leases",
-	 .flags = {leases_list_flags}, .bits = COMMAND_NOT_YET, .aliases = "ls"},
+	 "leases ls", command_leases_list, .flags = {leases_list_flags}, .aliases = "ls"},
 	{"leases create", "[flags] <label>=<value> ...", "Make a lease",
-	 .flags = {leases_create_flags}, .bits = COMMAND_NOT_YET},
+	 "leases create --id keep --expires 1h", command_leases_create,
+	 .flags = {leases_create_flags}},
 	{"leases delete", "[flags] <lease id> ...", "Remove leases",
-	 .flags = {leases_delete_flags}, .bits = COMMAND_NOT_YET, .aliases = "del remove rm"},
+	 "leases rm keep", command_leases_delete, .flags = {leases_delete_flags}, .aliases = "del remove rm"},
 	{"pprof", "[flags]", "Debug the daemon",
 	 .flags = {pprof_flags}, .bits = COMMAND_NO_DAEMON},
 	{"pprof block", "[flags]", "Debug the daemon",

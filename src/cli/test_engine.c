@@ -129,6 +129,75 @@ fallible engine_export(struct engine *engine, const struct engine_export *reques
 	                             : error_new(ERROR_INVALID, "%zu names", request->n_names);
 }
 
+void engine_blobs_free(struct engine_blobs *blobs)
+{
+	(void)blobs;
+}
+
+fallible engine_content_list(struct engine *engine, struct engine_blobs **ret)
+{
+	static char digest[] = "sha256:5891";
+	static struct engine_blob item = {.digest = digest, .size_bytes = 1031478};
+	static struct engine_blobs blobs = {&item, 1};
+	(void)engine;
+	item.created_ns = INT64_MAX; // in the future: its age is always the same
+	*ret = &blobs;
+	return NULL;
+}
+
+fallible engine_content_open(struct engine *engine, const char *digest, int *ret_fd)
+{
+	(void)engine, (void)ret_fd;
+	return error_new(ERROR_NOT_FOUND, "content digest %s: not found", digest);
+}
+
+fallible engine_content_remove(struct engine *engine, const char *digest)
+{
+	(void)engine;
+	return *digest == 's' ? NULL : error_new(ERROR_INVALID, "invalid checksum digest format");
+}
+
+fallible engine_content_label(struct engine *engine, const char *digest, const char *const *labels,
+                              size_t n_labels, struct engine_labels *ret)
+{
+	(void)engine, (void)digest, (void)labels;
+	*ret = (struct engine_labels){label_items, n_labels > 0 ? 2 : 0};
+	return NULL;
+}
+
+void engine_leases_free(struct engine_leases *leases)
+{
+	(void)leases;
+}
+
+fallible engine_lease_list(struct engine *engine, const char *const *filters, size_t n_filters,
+                           struct engine_leases **ret)
+{
+	static char demo[] = "demo", l3[] = "l3";
+	static struct engine_lease items[] = {
+		{.id = demo, .expires_ns = INT64_C(86400000000000)},
+		{.id = l3},
+	};
+	static struct engine_leases leases = {items, 2};
+	(void)engine, (void)filters, (void)n_filters;
+	*ret = &leases;
+	return NULL;
+}
+
+fallible engine_lease_create(struct engine *engine, const char *id, int64_t life_ns,
+                             const char *const *labels, size_t n_labels, char **ret_id)
+{
+	(void)engine, (void)life_ns, (void)labels, (void)n_labels;
+	*ret_id = alloc_string(id ? id : "random");
+	return NULL;
+}
+
+fallible engine_lease_remove(struct engine *engine, const char *id)
+{
+	(void)engine;
+	return error_new(ERROR_NOT_FOUND, "lease \"%s\": not found", id);
+}
+
 fallible engine_login(struct engine *engine, const char *server,
                       const struct engine_registry *registry, bool *ret_plain)
 {

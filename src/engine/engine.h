@@ -223,6 +223,44 @@ struct engine_windows_layer {
 fallible engine_add_windows_layer(struct engine *engine, const struct engine_windows_layer *request,
                                   char **ret_name);
 
+// --- Content and leases
+
+struct engine_blob {
+	char *digest;
+	uint64_t size_bytes;
+	int64_t created_ns;
+	struct engine_labels labels;
+};
+struct engine_blobs {
+	struct engine_blob *items; // sorted by digest
+	size_t n;
+};
+void engine_blobs_free(struct engine_blobs *blobs); // takes NULL
+fallible engine_content_list(struct engine *engine, struct engine_blobs **ret);
+// For reading, at its beginning; the caller's. Of digests: INVALID and NOT_FOUND in ctr's words.
+fallible engine_content_open(struct engine *engine, const char *digest, int *ret_fd);
+// Whatever needs it.
+fallible engine_content_remove(struct engine *engine, const char *digest);
+fallible engine_content_label(struct engine *engine, const char *digest, const char *const *labels,
+                              size_t n_labels, struct engine_labels *ret);
+
+struct engine_lease {
+	char *id;
+	int64_t created_ns, expires_ns; // 0: never
+	struct engine_labels labels;
+};
+struct engine_leases {
+	struct engine_lease *items; // sorted by ID
+	size_t n;
+};
+void engine_leases_free(struct engine_leases *leases); // takes NULL
+fallible engine_lease_list(struct engine *engine, const char *const *filters, size_t n_filters,
+                           struct engine_leases **ret);
+// `id` NULL: a random one; life 0: without an end. *ret_id is the caller's.
+fallible engine_lease_create(struct engine *engine, const char *id, int64_t life_ns,
+                             const char *const *labels, size_t n_labels, char **ret_id);
+fallible engine_lease_remove(struct engine *engine, const char *id);
+
 // --- Snapshots. `snapshotter` NULL: the engine's.
 
 struct engine_snapshot {

@@ -38,7 +38,8 @@ enum { CHILD_OK = 0, CHILD_FAILED = 1, CHILD_SKIPPED = 77 };
 		}                                                          \
 	} while (0)
 
-// Runs `f` in a child; with `own_mounts` in a private mount namespace whose /tmp is a fresh tmpfs.
+// Runs `f` in a child; with `own_mounts` in a private mount namespace, in a fresh tmpfs (on /run:
+// not on /tmp, where the tests themselves may lie).
 static inline int run_in_child(int (*f)(void), int own_mounts)
 {
 	fflush(NULL);
@@ -46,7 +47,7 @@ static inline int run_in_child(int (*f)(void), int own_mounts)
 	if (pid == 0) {
 		if (own_mounts &&
 		    (unshare(CLONE_NEWNS) < 0 || mount_make_all(MS_PRIVATE) != 0 ||
-		     mount("tmp", "/tmp", "tmpfs", 0, NULL) < 0 || chdir("/tmp") < 0)) {
+		     mount("tmp", "/run", "tmpfs", 0, NULL) < 0 || chdir("/run") < 0)) {
 			perror("SKIP: no mount namespace");
 			_exit(CHILD_SKIPPED);
 		}

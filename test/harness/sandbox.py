@@ -52,8 +52,8 @@ def enter(build=None, cgroups=True):
     socket.sethostname("testhost")
     if cgroups:
         _enter_cgroup()
-    mount("tmpfs", "/run", "tmpfs", 0, "mode=755")
-    mount("tmpfs", "/tmp", "tmpfs", 0, "mode=1777")
+    cover("/run", "mode=755")
+    cover("/tmp", "mode=1777")
     for folder in ("/etc", "/opt", "/usr/local", "/var/lib"):
         overlay(folder)
     os.makedirs("/run/netns")
@@ -67,6 +67,17 @@ def enter(build=None, cgroups=True):
     if build:
         subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet"], check=True)
         os.symlink("coracle", "/usr/local/bin/ctr")  # as install.sh makes it
+
+
+def cover(folder, options):
+    """An empty tmpfs over a folder; the checkout stays to be seen if it lies in there."""
+    top = Path(__file__).resolve().parents[2]
+    kept = os.open(top, os.O_PATH) if top.is_relative_to(folder) else -1
+    mount("tmpfs", folder, "tmpfs", 0, options)
+    if kept >= 0:
+        top.mkdir(parents=True)
+        mount(f"/proc/self/fd/{kept}", top, None, MS_BIND | MS_REC)
+        os.close(kept)
 
 
 def overlay(folder):

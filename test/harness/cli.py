@@ -2,6 +2,7 @@
 """The commands, as a user types them."""
 import os
 import subprocess
+import tempfile
 import time
 
 TIMEOUT = 120  # against hanging only
@@ -50,6 +51,22 @@ def remove_snapshots(driver):
     """All of one driver, children first."""
     while names := [line.split()[0] for line in ctr("snapshots", "--snapshotter", driver, "ls").out.splitlines()[1:]]:
         ctr("snapshots", "--snapshotter", driver, "rm", *names, code=None)
+
+
+# The peak of a command's memory counts what its parent had when it was forked: a small parent.
+MEASURE = """import os, resource, sys
+code = os.spawnvp(os.P_WAIT, sys.argv[2], sys.argv[2:])
+with open(sys.argv[1], "w") as out:
+    out.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024))
+sys.exit(code if code >= 0 else 128 - code)
+"""
+
+
+def start_measured(*argv, **how):
+    """The same, and a function that gives the peak of its resident memory, in bytes, afterwards."""
+    out = tempfile.NamedTemporaryFile("r")
+    command = start("/usr/bin/python3", "-S", "-c", MEASURE, out.name, *argv, **how)
+    return command, lambda: int(out.read())
 
 
 def start(*argv, env=None, **how):

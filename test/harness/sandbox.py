@@ -9,6 +9,7 @@ enter() gives the calling process its own mount, network, IPC and UTS namespace,
 """
 import atexit
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -124,21 +125,24 @@ def hierarchies():
 
 
 _groups = []  # (descriptor of the real root, is_v2)
-_name = f"coracle-test-{os.getpid()}"
+_held = []  # descriptors of our groups, locked: a group that nobody holds is a dead session's
+_owner = os.getpid()
+_name = f"coracle-tests.{os.urandom(4).hex()}"  # not by pid: there are pid namespaces
 
 
 def _enter_cgroup():
     """Every hierarchy shows a group of ours as its root; we live in a leaf of the v2 one."""
     for path, is_v2 in hierarchies().items():
         root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        for left in Path(path).glob("coracle-test-*"):  # of a session that was killed
-            if not Path("/proc", left.name.rsplit("-", 1)[1]).exists():
-                _remove_tree(left, tries=1)
         try:
             os.mkdir(_name, dir_fd=root)
         except OSError:
             continue  # not writable here: the tests that need it skip
         own = Path(path) / _name
+        _hold(own)
+        for left in Path(path).glob("coracle-tests.*"):
+            if left != own and time.time() - left.stat().st_mtime > 60 and _hold(left):
+                _remove_tree(left, tries=1)
         _groups.append((root, is_v2))
         if is_v2:
             _delegate(Path(path), own)
@@ -149,6 +153,18 @@ def _enter_cgroup():
                 (own / name).write_text((Path(path) / name).read_text())
         mount(str(own), path, None, MS_BIND)
     atexit.register(_leave_cgroup)
+
+
+def _hold(group):
+    """Locks a group for the life of this process; False if another one has it."""
+    fd = os.open(group, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        return False
+    _held.append(fd)
+    return True
 
 
 def _delegate(root, own):
@@ -189,7 +205,7 @@ def stray_processes():
 
 
 def _leave_cgroup():
-    if os.getpid() != int(_name.rsplit("-", 1)[1]):
+    if os.getpid() != _owner:
         return  # a forked child
     for pid in stray_processes():
         try:

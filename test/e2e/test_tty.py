@@ -167,6 +167,24 @@ def test_kill_of_the_container(busybox):
         assert s.end() == 137 and s.is_restored()
 
 
+def test_a_stopped_screen_stops_nobody(busybox):
+    """Nobody reads the outer terminal, as after Ctrl-S."""
+    for end in (["rm", "-f", "t"], None):
+        with Screen("coracle", "run", "--rm", "-it", busybox, "t", "yes") as s:
+            eventually(lambda: re.search(r"^t +\d+ +RUNNING", ctr("t", "ls").out, re.M))
+            size = -1
+            while size != (size := struct.unpack("i", fcntl.ioctl(s.master, termios.FIONREAD, b"1234"))[0]) or not size:
+                select.select([], [], [], 0.1)
+            if end:
+                coracle(*end)
+                assert s.process.wait(30) == 137
+            else:
+                s.process.terminate()
+                assert s.process.wait(30) == 0
+                coracle("rm", "-f", "t")
+            assert s.is_restored()
+
+
 @pytest.mark.quick
 def test_exec(busybox):
     coracle("run", "-d", busybox, "web", "sleep", "1000")

@@ -3,9 +3,11 @@
 #include "kernel/pty.h"
 #include "runtime/linux/task.h"
 #include "sys/fd.h"
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { SESSION_BUFFER = 16 << 10, KEYS_MAX = 16 };
 
@@ -14,6 +16,22 @@ void session_close(struct runtime_task *task)
 	if (task->session >= 0)
 		close(task->session);
 	task->session = -1;
+	if (task->screen >= 0 && task->screen != task->terminal.output)
+		close(task->screen);
+	task->screen = -1;
+	task->output_begin = task->output_end = 0;
+}
+
+// A terminal that was stopped (Ctrl-S) may not stop us: signals and the end would go unheard. Its
+// open file is shared with the shell, so it is opened anew to be non-blocking; what can't be is
+// written to as it is.
+static int open_screen(int output)
+{
+	if (output < 0 || !isatty(output))
+		return output;
+	auto_free char *path = alloc_printf("/proc/self/fd/%d", output);
+	int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? output : fd;
 }
 
 fallible runtime_attach(struct runtime_task *task, const struct runtime_terminal *terminal)
@@ -27,6 +45,8 @@ fallible runtime_attach(struct runtime_task *task, const struct runtime_terminal
 	task->session = fds[0];
 	task->terminal = *terminal;
 	task->terminal.is_attached = true;
+	task->screen = open_screen(terminal->output);
+	task->output = alloc(SESSION_BUFFER);
 	TRY(task_tell(task, SHIM_ATTACH, 0, theirs));
 	struct shim_message answer;
 	TRY(task_hear(task, SHIM_DONE, &answer));
@@ -96,24 +116,39 @@ static void type(struct runtime_task *task)
 		session_close(task);
 }
 
+static void show_rest(struct runtime_task *task)
+{
+	while (task->output_begin < task->output_end && task->screen >= 0) {
+		ssize_t n = write(task->screen, task->output + task->output_begin,
+		                  task->output_end - task->output_begin);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0) { // the outer terminal is gone: the program goes on without us
+			task->is_let_go = true;
+			session_close(task);
+			return;
+		}
+		task->output_begin += (size_t)n;
+	}
+	task->output_begin = task->output_end = 0;
+}
+
 static void show(struct runtime_task *task)
 {
-	char bytes[SESSION_BUFFER];
-	ssize_t n = recv(task->session, bytes, sizeof bytes, MSG_DONTWAIT);
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
-		return;
-	if (n <= 0) {
-		session_close(task);
-		return;
+	if (task->output_begin == task->output_end) {
+		ssize_t n = recv(task->session, task->output, SESSION_BUFFER, MSG_DONTWAIT);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			return;
+		if (n <= 0) {
+			session_close(task);
+			return;
+		}
+		task->output_begin = 0;
+		task->output_end = (size_t)n;
 	}
-	struct error *e = task->terminal.output < 0
-	                          ? NULL
-	                          : fd_write_all(task->terminal.output, bytes, (size_t)n);
-	if (e) { // the outer terminal is gone: the program goes on without us
-		task->is_let_go = true;
-		session_close(task);
-	}
-	error_drop(&e);
+	show_rest(task);
 }
 
 void session_serve(struct runtime_task *task, short input, short session)

@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-enum { ANSWER_TIMEOUT_MS = 10000, REMOVE_TIMEOUT_MS = 10000, EXIT_SIZE = 8 };
+enum { ANSWER_TIMEOUT_MS = 10000, REMOVE_TIMEOUT_MS = 10000, LAST_WAIT_MS = 5000, EXIT_SIZE = 8 };
 
 struct runtime_task *task_new(void)
 {
@@ -26,6 +26,7 @@ struct runtime_task *task_new(void)
 	                              .report = -1,
 	                              .held = -1,
 	                              .session = -1,
+	                              .screen = -1,
 	                              .pump = {-1, -1, NULL, 0, 0}};
 	return task;
 }
@@ -43,6 +44,7 @@ void task_free(struct runtime_task *task)
 		return;
 	stdio_pump_done(&task->pump);
 	session_close(task);
+	free(task->output);
 	close_fd(&task->control);
 	close_fd(&task->pidfd);
 	close_fd(&task->state_dirfd);
@@ -236,24 +238,28 @@ static fallible forward_signals(struct runtime_task *task, int signalfd)
 static fallible wait_once(struct runtime_task *task, int signalfd)
 {
 	struct stdio_pump *pump = &task->pump;
-	bool is_full = pump->begin < pump->end;
+	bool is_full = pump->begin < pump->end, is_stuck = task->output_begin < task->output_end;
 	struct pollfd p[] = {
 		{task->has_ended ? -1 : task->control, POLLIN, 0},
 		{signalfd, POLLIN, 0},
 		{is_full ? -1 : pump->from, POLLIN, 0},
 		{pump->to, is_full ? POLLOUT : 0, 0}, // POLLERR: nobody reads any more
 		{task->session < 0 ? -1 : task->terminal.input, POLLIN, 0},
-		{task->session, POLLIN, 0},
+		{is_stuck ? -1 : task->session, POLLIN, 0},
+		{is_stuck ? task->screen : -1, POLLOUT, 0},
 	};
-	if (poll(p, 6, -1) < 0) {
+	int n = poll(p, 7, is_stuck && task->has_ended ? LAST_WAIT_MS : -1);
+	if (n < 0) {
 		if (errno == EINTR)
 			return NULL;
 		FAIL_ERRNO("container %s: poll", task->name);
 	}
+	if (n == 0)
+		session_close(task); // a screen that was stopped can't keep what has ended
 	if (p[1].revents)
 		TRY(forward_signals(task, signalfd));
-	if (p[4].revents || p[5].revents)
-		session_serve(task, p[4].revents, p[5].revents);
+	if (p[4].revents || p[5].revents || p[6].revents)
+		session_serve(task, p[4].revents, p[5].revents | p[6].revents);
 	if (p[3].revents & POLLERR)
 		stdio_pump_done(pump);
 	else if (p[2].revents || p[3].revents)

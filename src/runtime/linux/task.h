@@ -30,7 +30,10 @@ struct runtime_task {
 	unsigned n_interrupts; // SIGINT that were forwarded
 
 	// Attached to a terminal.
-	int session; // -1: not
+	int session;  // -1: not
+	int screen;   // the terminal's output, never blocking; -1
+	char *output; // what it hasn't taken yet
+	size_t output_begin, output_end;
 	struct runtime_terminal terminal;
 	size_t n_keys_seen;
 	bool is_let_go; // by the user, not by the program's end

@@ -15,8 +15,7 @@ enum {
 	BATCH_FULL = 32 << 10, // written from here on: pages that stay untouched cost nothing
 	BATCH_SIZE = BATCH_FULL + ENTRY_MAX,
 	NOTE_MAX = FRAME_SIZE + 160,
-	RESERVE_MAX = 16 << 20,
-	RESERVE_SHARE = 16,
+	RESERVE = 8 << 20, // twice what SQLite's log grows to between checkpoints
 };
 
 static struct log {
@@ -74,15 +73,14 @@ static bool is_open(void)
 }
 
 // The file system is that of the database, without which nobody could even stop the container: the
-// last sixteenth is never a log's.
+// last eight megabytes, of a small one the second half, are never a log's.
 static bool has_room(size_t size)
 {
 	struct statvfs fs;
 	if (fstatvfs(l.fd, &fs) < 0)
 		return true; // writing will say what is wrong
-	uint64_t reserve = (uint64_t)fs.f_blocks * fs.f_frsize / RESERVE_SHARE;
-	if (reserve > RESERVE_MAX)
-		reserve = RESERVE_MAX;
+	uint64_t half = (uint64_t)fs.f_blocks * fs.f_frsize / 2;
+	uint64_t reserve = half < RESERVE ? half : RESERVE;
 	return (uint64_t)fs.f_bavail * fs.f_frsize >= reserve + size;
 }
 

@@ -5,7 +5,7 @@
 // divided: only its last part has "\n". Bytes that aren't UTF-8 become U+FFFD, as docker's.
 //
 // `log` grows to a cap, then it is renamed to log.1, that one to log.2…, and the oldest goes.
-// What can't be written (a disk with less than a sixteenth, or 16 MiB, to spare: the database needs
+// What can't be written (a disk with less than 8 MiB to spare, or half of it: the database needs
 // room too) is dropped and counted, and the next line that can be
 // written says how many lines were lost. Nothing here waits, and nothing allocates.
 #pragma once

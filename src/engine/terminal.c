@@ -64,7 +64,7 @@ static void __attribute__((noreturn)) guard(int terminal, int end, const struct 
 	ssize_t n;
 	while ((n = read(1, &byte, 1)) < 0 && errno == EINTR)
 		;
-	if (n == 0) // without a word: killed
+	if (n == 0)                           // without a word: killed
 		tcsetattr(0, TCSANOW, saved); // a stopped terminal drains never
 	_exit(0);
 }

@@ -78,11 +78,24 @@ static size_t screen_width(void)
 	return size.ws_col - 1U; // the last column would wrap
 }
 
+// The cursor stands behind the last bar.
+static void add_clear(struct progress *p, struct str *out)
+{
+	if (!p->n_drawn)
+		return;
+	str_add_char(out, '\r');
+	if (p->n_drawn > 1)
+		str_printf(out, "\x1b[%zuA", p->n_drawn - 1);
+	str_add(out, p->n_drawn > 1 ? "\x1b[J" : "\x1b[K");
+	p->n_drawn = 0;
+}
+
 void progress_clear(struct progress *p)
 {
-	if (p->drawn)
-		fputs("\r\x1b[K", stderr);
-	p->drawn = false;
+	auto_str struct str out = STR_LIMIT(64);
+	add_clear(p, &out);
+	if (out.size)
+		fputs(out.bytes, stderr);
 }
 
 static void add_finished(struct str *out, const struct engine_progress *e, int64_t elapsed_ns)
@@ -93,39 +106,96 @@ static void add_finished(struct str *out, const struct engine_progress *e, int64
 	str_printf(out, " in %.1f s\n", (double)elapsed_ns / (double)SECOND);
 }
 
+static bool is_item(const struct progress_item *i, const struct engine_progress *e)
+{
+	return i->item_i == e->item_i &&
+	       !strncmp(i->name, e->item ? e->item : "", sizeof(i->name) - 1);
+}
+
+// Where the item stands in the list; at its end if it is new. Too many: the oldest goes.
+static struct progress_item *find_item(struct progress *p, const struct engine_progress *e,
+                                       int64_t now_ns)
+{
+	for (size_t i = 0; i < p->n_items; i++)
+		if (is_item(&p->items[i], e))
+			return &p->items[i];
+	if (p->n_items == PROGRESS_ITEMS)
+		memmove(p->items, p->items + 1, --p->n_items * sizeof(*p->items));
+	struct progress_item *item = &p->items[p->n_items++];
+	*item = (struct progress_item){.item_i = e->item_i, .begun_ns = now_ns};
+	snprintf(item->name, sizeof(item->name), "%s", e->item ? e->item : "");
+	return item;
+}
+
+static void remove_item(struct progress *p, struct progress_item *item)
+{
+	p->told[p->n_told++ % PROGRESS_ITEMS] = *item;
+	size_t behind = (size_t)(p->items + p->n_items - (item + 1));
+	memmove(item, item + 1, behind * sizeof(*item));
+	p->n_items--;
+}
+
+static bool is_told(const struct progress *p, const struct engine_progress *e)
+{
+	size_t n = p->n_told < PROGRESS_ITEMS ? p->n_told : PROGRESS_ITEMS;
+	for (size_t i = 0; i < n; i++)
+		if (is_item(&p->told[i], e))
+			return true;
+	return false;
+}
+
+// Items that nobody speaks of any more are left out.
+static void draw(struct progress *p, int64_t now_ns, size_t width, struct str *out)
+{
+	size_t n = p->n_drawn, drawn = 0;
+	str_add_char(out, '\r');
+	if (n > 1)
+		str_printf(out, "\x1b[%zuA", n - 1);
+	for (size_t i = 0; i < p->n_items; i++) {
+		const struct progress_item *item = &p->items[i];
+		if (now_ns - item->seen_ns > 2 * SECOND)
+			continue;
+		const struct engine_progress e = {.item = item->name,
+		                                  .item_i = item->item_i,
+		                                  .n_items = item->n_items,
+		                                  .done_bytes = item->done_bytes,
+		                                  .total_bytes = item->total_bytes};
+		str_add(out, drawn++ ? "\n" : "");
+		progress_line(out, &e, now_ns - item->begun_ns, width);
+		str_add(out, "\x1b[K");
+	}
+	str_add(out, drawn < n ? "\x1b[J" : "");
+	p->n_drawn = drawn;
+	p->drawn_ns = now_ns;
+}
+
 void progress_step(struct progress *p, const struct engine_progress *e, int64_t now_ns,
                    size_t width, struct str *out)
 {
 	if (p->begun_ns == 0)
 		p->begun_ns = now_ns;
-	const char *item = e->item ? e->item : "";
-	if (p->item_ns == 0 || p->item_i != e->item_i ||
-	    strncmp(p->item, item, sizeof(p->item) - 1) != 0) {
-		p->item_ns = now_ns;
-		p->item_i = e->item_i;
-		snprintf(p->item, sizeof(p->item), "%s", item);
-		p->told = false;
-	}
 	bool finished = e->finished || (e->total_bytes > 0 && e->done_bytes >= e->total_bytes);
-	if (now_ns - p->begun_ns < SECOND || p->told)
+	bool is_quick = now_ns - p->begun_ns < SECOND;
+	if (finished && is_told(p, e))
 		return;
-	if (finished) {
-		str_add(out, p->drawn ? "\r\x1b[K" : "");
-		add_finished(out, e, now_ns - p->item_ns);
-		p->drawn = false;
-		p->told = true;
-	} else if (p->bar && now_ns - p->drawn_ns >= REDRAW) {
-		str_add_char(out, '\r');
-		progress_line(out, e, now_ns - p->item_ns, width);
-		str_add(out, "\x1b[K");
-		p->drawn = true;
-		p->drawn_ns = now_ns;
+	struct progress_item *item = find_item(p, e, now_ns);
+	item->n_items = e->n_items;
+	item->done_bytes = e->done_bytes;
+	item->total_bytes = e->total_bytes;
+	item->seen_ns = now_ns;
+	if (finished && !is_quick) {
+		add_clear(p, out);
+		add_finished(out, e, now_ns - item->begun_ns);
 	}
+	if (finished)
+		remove_item(p, item);
+	else if (p->bar && !is_quick && now_ns - p->drawn_ns >= REDRAW)
+		draw(p, now_ns, width, out);
 }
 
 void progress_update(struct progress *p, const struct engine_progress *e)
 {
-	auto_str struct str text = STR_LIMIT(2048);
+	auto_str struct str text = STR_LIMIT(16384);
 	progress_step(p, e, monotonic_ns(), p->bar ? screen_width() : 0, &text);
 	if (text.size > 0)
 		fwrite(text.bytes, 1, text.size, stderr);

@@ -1,21 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// Long work, shown on standard error: on a terminal one line with a bar once it takes longer than
-// a second, elsewhere a plain line for each step that is done.
+// Long work, shown on standard error: on a terminal a line with a bar for each item that is under
+// way, once it takes longer than a second, elsewhere a plain line for each step that is done.
 #pragma once
 #include "base/text.h"
 #include <stdint.h>
 
 struct engine_progress;
 
+enum { PROGRESS_ITEMS = 8, PROGRESS_NAME = 96 };
+
+struct progress_item {
+	char name[PROGRESS_NAME]; // cut
+	size_t item_i, n_items;
+	uint64_t done_bytes, total_bytes;
+	int64_t begun_ns, seen_ns;
+};
 struct progress {
-	bool bar;         // a terminal that may be drawn on
-	bool drawn;       // the bar stands on the screen
-	int64_t begun_ns; // when the work began, 0: not yet
-	int64_t drawn_ns; // when the bar was last drawn
-	int64_t item_ns;  // when this item began
-	size_t item_i;
-	char item[96]; // its name, cut
-	bool told;     // that this item is done
+	bool bar;                                   // a terminal that may be drawn on
+	size_t n_drawn;                             // bars that stand on the screen
+	int64_t begun_ns;                           // when the work began, 0: not yet
+	int64_t drawn_ns;                           // when bars were last drawn
+	struct progress_item items[PROGRESS_ITEMS]; // under way, in the order of their beginning
+	size_t n_items;
+	struct progress_item told[PROGRESS_ITEMS]; // done, and said so: a ring
+	size_t n_told;
 };
 
 void progress_update(struct progress *p, const struct engine_progress *e);

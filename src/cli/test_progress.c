@@ -84,6 +84,37 @@ static void steps(void **state)
 	}
 }
 
+// Several at once: a bar each, and they move up when one is done.
+static void bars(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t now_ms;
+		struct engine_progress progress;
+		const char *wanted;
+	} cases[] = {
+		{1000, {"a", 0, 2, 100, 400, false}, ""},
+		{1500, {"b", 1, 2, 100, 400, false}, ""},
+		{3000,
+	         {"a", 0, 2, 200, 400, false},
+	         "\r1/2 a [==========>         ]  50% 200.0 B / 400.0 B, 100.0 B/s, 2 s left\x1b[K\n"
+	         "2/2 b [=====>              ]  25% 100.0 B / 400.0 B, 66.0 B/s, 4 s left\x1b[K"},
+		{3200, {"b", 1, 2, 400, 400, false}, "\r\x1b[1A\x1b[Jb: done, 400.0 B in 1.7 s\n"},
+		{3300, {"b", 1, 2, 400, 400, true}, ""},
+		{3400,
+	         {"a", 0, 2, 300, 400, false},
+	         "\r1/2 a [===============>    ]  75% 300.0 B / 400.0 B, 125.0 B/s, 1 s left\x1b[K"},
+		{3500, {"a", 0, 2, 400, 400, false}, "\r\x1b[Ka: done, 400.0 B in 2.5 s\n"},
+	};
+	struct progress p = {.bar = true};
+	for (size_t i = 0; i < N(cases); i++) {
+		auto_str struct str out = STR_LIMIT(1024);
+		str_add(&out, "");
+		progress_step(&p, &cases[i].progress, cases[i].now_ms * 1000000, 79, &out);
+		assert_string_equal(out.bytes, cases[i].wanted);
+	}
+}
+
 static void shell_words(void **state)
 {
 	(void)state;
@@ -121,10 +152,8 @@ static void base64(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines),
-		cmocka_unit_test(steps),
-		cmocka_unit_test(shell_words),
-		cmocka_unit_test(base64),
+		cmocka_unit_test(lines),       cmocka_unit_test(steps),  cmocka_unit_test(bars),
+		cmocka_unit_test(shell_words), cmocka_unit_test(base64),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 #define LABEL_OWNER "coracle/pull.owner" // pid and start time
@@ -31,7 +32,8 @@ struct pull {
 	struct pulled *blobs;
 	size_t n_blobs, capacity;
 	size_t n_adopted;
-	char lease[32]; // "" until there is one
+	uint64_t room_bytes; // that was free when it began, less what has been promised
+	char lease[32];      // "" until there is one
 };
 
 static void pull_done(struct pull *p)
@@ -85,6 +87,32 @@ static fallible hand_out(struct pull *p, const struct transfer_wanted *w, int fd
 	return NULL;
 }
 
+// A size is the registry's word until the bytes are here: it mustn't fill the disk.
+static fallible claim_room(struct pull *p, const struct transfer_wanted *w, int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		FAIL_ERRNO("blob %s", w->digest);
+	uint64_t have = (uint64_t)st.st_size;
+	uint64_t needs = w->size_bytes > have ? w->size_bytes - have : 0;
+	if (needs > p->room_bytes)
+		return error_new(ERROR_LIMIT, "blob %s: %llu bytes are needed, %llu are free",
+		                 w->digest, (unsigned long long)needs,
+		                 (unsigned long long)p->room_bytes);
+	p->room_bytes -= needs;
+	return NULL;
+}
+
+static fallible find_room(struct pull *p)
+{
+	struct statvfs fs;
+	if (fstatvfs(store_rootfd(store_of(p)), &fs) < 0)
+		FAIL_ERRNO("free space");
+	if (__builtin_mul_overflow((uint64_t)fs.f_bavail, (uint64_t)fs.f_frsize, &p->room_bytes))
+		p->room_bytes = UINT64_MAX;
+	return NULL;
+}
+
 static struct pulled *find_pulled(struct pull *p, const char *digest)
 {
 	for (size_t i = 0; i < p->n_blobs; i++)
@@ -113,6 +141,7 @@ static fallible want(void *arg, const struct transfer_wanted *w, enum transfer_w
 		return NULL;
 	}
 	TRY(e);
+	TRY(claim_room(p, w, fd));
 	// Whoever had the lock may have published it.
 	TRY(find_in_store(p, w, &has, ret_fd));
 	if (has)
@@ -226,7 +255,7 @@ static void after_error(struct pull *p, const struct error *e)
 {
 	bool is_wrong = e->code == ERROR_CORRUPT || e->code == ERROR_INVALID ||
 	                e->code == ERROR_LIMIT || e->code == ERROR_UNSUPPORTED ||
-	                e->code == ERROR_NOT_FOUND;
+	                e->code == ERROR_NOT_FOUND || e->sys == ENOSPC;
 	for (size_t i = 0; is_wrong && i < p->n_blobs; i++)
 		if (p->blobs[i].fd >= 0)
 			error_free(store_remove_partial(store_of(p), p->blobs[i].digest));
@@ -281,6 +310,7 @@ static fallible release_forerunners(struct pull *p)
 
 static fallible pull_into(struct pull *p)
 {
+	TRY(find_room(p));
 	TRY(registry_hosts_for(p->in.engine, &p->request->registry, &p->reference, &p->hosts));
 	struct error *e = fetch(p);
 	if (!e)

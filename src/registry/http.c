@@ -412,6 +412,7 @@ fallible http_exchange(struct http *h, const struct http_request *r, struct http
 	if (!code)
 		return NULL;
 	ret->is_transient = !x.error && !x.is_refused && is_transient(&x, code);
+	ret->is_stalled = code == CURLE_OPERATION_TIMEDOUT;
 	ret->is_not_tls = code == CURLE_SSL_CONNECT_ERROR && says_not_tls(h->why);
 	return explain(&x, code);
 }

@@ -41,6 +41,7 @@ struct http_response {
 	uint64_t content_length; // UINT64_MAX: not given
 	struct str text;         // the body; of errors its beginning
 	bool is_begun;           // for the sink: it has got a piece of this answer
+	bool is_stalled;         // with an error: it was silent
 	bool is_transient;       // with an error: the same again may go well
 	bool is_not_tls;         // with an error: what answered doesn't speak TLS
 };

@@ -8,6 +8,7 @@ enum {
 	REDIRECTS_MAX = 10,
 	AUTH_ROUNDS = 2,
 	TRIES_MAX = 5,
+	TRIES_OF_SILENCE = 2, // each of them has taken long
 	TRIES_OF_MIRRORS = 2, // there is somebody else to ask
 	BACKOFF_MS = 250,
 	WAIT_MAX_S = 60,
@@ -267,7 +268,8 @@ fallible session_ask(struct registry *r, size_t i, struct question *q)
 			begun = *q->offset;
 			tries = 1;
 		}
-		if (tries == tries_max)
+		if (tries == tries_max ||
+		    (e && q->response->is_stalled && tries == TRIES_OF_SILENCE))
 			return e;
 		session_debug(r, "%s; again", e->message);
 		struct error *never = wait_for(r, q, tries, url);

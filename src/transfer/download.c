@@ -123,20 +123,27 @@ static fallible begin_jobs(struct pool *p, size_t n_at_once)
 	return NULL;
 }
 
+static void tell(const struct downloads *d, size_t i, uint64_t done)
+{
+	const struct download_job *job = d->jobs[i];
+	auto_free char *item =
+		alloc_printf("%s %s", job->is_upload ? "upload" : "download", job->blob.digest);
+	channel_progress_now(item, i, d->n, done, job->blob.size_bytes);
+}
+
 static void report(const struct downloads *d)
 {
 	for (size_t i = 0; i < d->n; i++) {
 		const struct download_job *job = d->jobs[i];
 		if (job->state != JOB_RUNS)
 			continue;
-		auto_free char *item = alloc_printf("layer %s", job->blob.digest);
-		channel_progress_now(item, i, d->n, atomic_load(&job->done_bytes),
-		                     job->blob.size_bytes);
+		tell(d, i, atomic_load(&job->done_bytes));
 	}
 }
 
-static fallible end_job(struct downloads *d, struct download_job *job)
+static fallible end_job(struct downloads *d, size_t i)
 {
+	struct download_job *job = d->jobs[i];
 	job->state = JOB_OVER;
 	fd_cleanup_(&job->blob.fd);
 	job->blob.fd = -1;
@@ -144,6 +151,7 @@ static fallible end_job(struct downloads *d, struct download_job *job)
 	if (job->is_upload && !job->is_sent)
 		return NULL;
 	d->bytes += job->blob.size_bytes;
+	tell(d, i, job->blob.size_bytes);
 	if (!job->is_upload)
 		channel_got(job->blob.digest);
 	return NULL;
@@ -172,7 +180,7 @@ static fallible end_jobs(struct pool *p)
 		if (d->jobs[i]->state != JOB_ENDED)
 			continue;
 		p->n_running--;
-		e = end_job(d, d->jobs[i]);
+		e = end_job(d, i);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return e;

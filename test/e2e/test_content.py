@@ -17,10 +17,11 @@ def test_content(tmp_path):
     image = Image(layer(entry("a", "1")))
     with imported(image.oci(tmp_path / "i.tar"), REF):
         digests = sorted(image.blobs)
-        assert ctr("content", "ls", "-q").out.split() == digests
+        assert set(digests) <= set(ctr("content", "ls", "-q").out.split())
         lines = ctr("content", "ls").out.splitlines()
         assert lines[0].startswith("DIGEST" + "\t" * 9 + "SIZE\t") and lines[0].endswith("LABELS")
         rows = [re.split(r"\t+", line) for line in lines[1:]]
+        rows = [row for row in rows if row[0] in digests]
         assert [row[0] for row in rows] == digests
         assert {row[1] for row in rows} >= {f"{len(image.blobs[image.target])}B"}
         got = subprocess.run(["coracle", "content", "get", image.target], capture_output=True, check=True)

@@ -125,7 +125,7 @@ fallible command_tasks_exec_anonymous(struct invocation *in)
 
 // --- attach
 
-// As ctr the task goes with its end; as coracle it stays until somebody removes it.
+// The task stays, as STOPPED, until somebody removes it. (ctr's attach removes it at its end.)
 fallible command_tasks_attach(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "container id must be provided"));

@@ -147,9 +147,10 @@ fallible command_snapshots_delete(struct invocation *in)
 	TRY(session_open(in, &s));
 	for (size_t i = 0; i < in->n_args; i++) { // ctr stops at the first that fails, too
 		auto_free char *prefix = alloc_printf("failed to remove \"%s\"", in->args[i]);
-		TRY(report_as_ctr(
-			in, engine_snapshot_remove(s.engine, session_snapshotter(&s), in->args[i]),
-			prefix));
+		struct error *e =
+			engine_snapshot_remove(s.engine, session_snapshotter(&s), in->args[i]);
+		// The error of one that has children says it already.
+		TRY(e && text_starts(e->message, prefix) ? e : report_as_ctr(in, e, prefix));
 	}
 	return NULL;
 }

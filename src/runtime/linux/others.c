@@ -58,6 +58,9 @@ fallible runtime_open(int state_dirfd, struct runtime_task **ret)
 	auto_runtime_close struct runtime_task *task = task_new();
 	task->control = control;
 	task->name = alloc_string("");
+	task->state_dirfd = fcntl(state_dirfd, F_DUPFD_CLOEXEC, 3);
+	if (task->state_dirfd < 0)
+		FAIL_ERRNO("state directory");
 	struct runtime_state state;
 	TRY(runtime_state(task, &state));
 	*ret = take(&task);

@@ -277,13 +277,26 @@ fallible runtime_watch(struct runtime_task *task, int *ret_fd)
 	return NULL;
 }
 
+// A monitor whose init has ended may go before it hears a peer's question: it leaves the status.
+static fallible or_left(struct runtime_task *task, struct error *e)
+{
+	if (task->is_creator || task->state_dirfd < 0 || !error_is(e, ERROR_NOT_FOUND))
+		return e;
+	auto_error struct error *none = runtime_read_exit(task->state_dirfd, &task->exit_code);
+	if (none)
+		return e;
+	error_free(e);
+	task->has_ended = true;
+	return NULL;
+}
+
 fallible runtime_wait(struct runtime_task *task, int signalfd, int *ret_exit_code)
 {
 	int fd;
-	TRY(runtime_watch(task, &fd));
+	TRY(or_left(task, runtime_watch(task, &fd)));
 	// What the program has said last comes before its end.
 	while (!task->has_ended || task->session >= 0) {
-		TRY(wait_once(task, signalfd));
+		TRY(or_left(task, wait_once(task, signalfd)));
 		if (task->is_let_go && !task->has_ended)
 			return error_new(ERROR_BUSY, "container %s goes on", task->name);
 	}

@@ -49,8 +49,7 @@ def test_kill_of_run(busybox, warm, soak, flags):
     rng = random.Random(13)
     argv = ["run", "--rm", *flags, busybox, "victim", "sh", "-c", "sleep 0.02"]
     longest = 1.2 * max(how_long(*argv) for _ in range(3))
-    counts.until(lambda now: now["interfaces"] == ["lo"])
-    before = counts.take()
+    before = counts.rested()
     hit = 0
     for i in range(soak(30, 300)):
         hit += kill_at_random(rng, longest, "coracle", *argv)
@@ -74,7 +73,7 @@ def test_kill_of_import(busybox, soak, tmp_path):
     longest = 1.2 * how_long("images", "import", archive)
     ctr("images", "rm", REF)
     coracle("gc")
-    before = counts.take()
+    before = counts.rested()
     hit = 0
     for i in range(soak(30, 300)):
         hit += kill_at_random(rng, longest, "coracle", "images", "import", archive)
@@ -92,7 +91,7 @@ def test_kill_of_import(busybox, soak, tmp_path):
 
 def test_kill_of_gc(busybox, soak):
     rng = random.Random(13)
-    before = counts.take()
+    before = counts.rested()
     for i in range(soak(10, 100)):
         kill_at_random(rng, 0.03, "coracle", "run", "--rm", busybox, "victim", "true")
         kill_at_random(rng, 0.03, "coracle", "gc")
@@ -109,7 +108,7 @@ def test_an_import_that_is_interrupted_leaves_nothing(busybox, soak, tmp_path, n
     longest = 1.2 * how_long("images", "import", archive)
     ctr("images", "rm", REF)
     coracle("gc")
-    before = counts.take()
+    before = counts.rested()
     hit = 0
     for i in range(soak(15, 150)):
         process = start("coracle", "images", "import", archive)
@@ -128,7 +127,7 @@ def test_an_import_that_is_interrupted_leaves_nothing(busybox, soak, tmp_path, n
 def test_a_deadline_leaves_nothing(busybox, tmp_path):
     files = [entry(f"f{i}", bytes([i % 256]) * 3000) for i in range(3000)]
     archive = Image(layer(*files), compress="gzip").oci(tmp_path / "i.tar")
-    before = counts.take()
+    before = counts.rested()
     said = coracle("--timeout", "50ms", "images", "import", archive, code=125).err
     assert "--timeout" in said
     counts.assert_back(before)

@@ -62,7 +62,7 @@ COMMANDS = {
 def test_kill_of_commands(busybox, soak, command, tmp_path):
     rng = random.Random(15)
     argv = [{"IMAGE": busybox, "TARGET": tmp_path / "etc"}.get(a, a) for a in COMMANDS[command]]
-    before = counts.take()
+    before = counts.rested()
     hit, longest = 0, None
     for _ in range(soak(6, 60)):
         if command == "start":
@@ -82,7 +82,7 @@ def test_kill_of_commands(busybox, soak, command, tmp_path):
 def test_kill_of_the_monitor(busybox, soak):
     """Also under a program that has changed its user, and so lost its death signal."""
     rng = random.Random(15)
-    before = counts.take()
+    before = counts.rested()
     for i in range(soak(8, 50)):
         user = ["--user", "1000"] if i % 2 else []
         script = "while :; do sleep 0.01; done"

@@ -13,7 +13,7 @@ from harness.images import Image, busybox_layer, entry, layer
 
 def test_twelve_with_a_network(busybox, warm, soak):
     """Each exits 0, no address is given twice, and nothing is left."""
-    before = counts.take()
+    before = counts.rested()
     for _ in range(soak(20, 200)):
         # Each tells its address and stays until all twelve have told theirs.
         running = [start("coracle", "run", "--rm", "--cni", busybox, f"t{i}", "sh", "-c",
@@ -37,7 +37,7 @@ def test_twelve_with_a_network(busybox, warm, soak):
 
 
 def test_twelve_that_end_at_once(busybox, warm, soak):
-    before = counts.take()
+    before = counts.rested()
     for _ in range(soak(20, 200)):
         running = [start("coracle", "run", "--rm", "--cni", busybox, f"t{i}", "true") for i in range(12)]
         for process in running:

@@ -56,7 +56,7 @@ def walk(call, error, log, argv, after, soak):
 
 @pytest.mark.parametrize("call", RUN)
 def test_run(busybox, warm, tmp_path, soak, call):
-    before = counts.take()
+    before = counts.rested()
 
     def after():
         for name in ctr("tasks", "ls", "-q").out.split():
@@ -70,7 +70,7 @@ def test_run(busybox, warm, tmp_path, soak, call):
 def test_import(busybox, tmp_path, soak, call):
     archive = Image(layer(entry("d/"), entry("d/f", "x" * 5000), link("l", "d/f")),
                     layer(entry("d/g", "2"), entry("d/.wh.f", ""))).oci(tmp_path / "i.tar")
-    before = counts.take()
+    before = counts.rested()
 
     def after():
         if ctr("images", "ls", "-q", f"name=={REF}").out:

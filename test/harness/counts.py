@@ -108,6 +108,19 @@ def until(condition, seconds=30):
         time.sleep(0.05)
 
 
+def rested(seconds=30):
+    """A picture in which nothing is dying any more: commands answer before they have cleaned all."""
+    deadline, same, last = time.monotonic() + seconds, 0, take()
+    while same < 4:
+        if time.monotonic() > deadline:
+            raise AssertionError("it never came to rest")
+        time.sleep(0.05)
+        now = take()
+        same = same + 1 if not now["trash"] and not difference(last, now) else 0
+        last = now
+    return last
+
+
 def assert_back(before, seconds=5, **where):
     """Namespaces and what hangs on them die slowly: looks again for up to `seconds`."""
     deadline = time.monotonic() + seconds

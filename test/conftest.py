@@ -4,6 +4,7 @@ program of the build folder $CORACLE_BUILD (default build-debug), installed ther
 everything that could leak is as before, or the test fails."""
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -21,6 +22,8 @@ def pytest_configure(config):
         pytest.exit("these tests make namespaces and mounts: run them as root", 2)
     if not Path(BUILD, "build.ninja").is_file():
         pytest.exit(f"{BUILD} is no build folder: meson setup {BUILD} && ninja -C {BUILD}", 2)
+    # A shell starts background jobs with SIGINT ignored, which commands would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     images.make_cached(TOP / ".cache")  # needs the host's network and file systems
     sandbox.enter(BUILD)
 

@@ -19,7 +19,8 @@ class Result:
 
 def environment(extra=None):
     env = {k: v for k, v in os.environ.items()
-           if not k.startswith(("CORACLE_", "CONTAINERD_", "CNI_", "NETCONF"))}
+           if not k.startswith(("CORACLE_", "CONTAINERD_", "CNI_", "NETCONF"))
+           and not k.lower().endswith("_proxy")}
     env["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     env["LC_ALL"] = "C.UTF-8"
     env.update(extra or {})

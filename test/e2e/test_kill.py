@@ -121,8 +121,7 @@ def test_an_import_that_is_interrupted_leaves_nothing(busybox, soak, tmp_path, n
             ctr("images", "rm", REF)
             coracle("gc")
         counts.assert_back(before)
-    if not hit:
-        pytest.skip("every import had ended before the signal came: nothing was interrupted")
+    assert hit > 0
 
 
 def test_a_deadline_leaves_nothing(busybox, tmp_path):

@@ -222,7 +222,8 @@ static fallible got(void *arg, const char *digest)
 	const struct store_publication publication = {
 		.ns = p->in.engine->ns, .blobs = &blob, .n_blobs = 1};
 	TRY(store_publish(p->in.session, &publication));
-	TRY(lock_release(b->fd)); // the worker may have its copy open still
+	TRY(store_remove_partial(store_of(p), digest)); // now that others find the blob
+	TRY(lock_release(b->fd));                       // the worker may have its copy open still
 	fd_cleanup_(&b->fd);
 	b->fd = -1;
 	return NULL;

@@ -17,16 +17,22 @@ static fallible open_file(struct store *s, const char *digest, int *ret_folder, 
 	return NULL;
 }
 
-// Between opening and locking the file may have been published or collected.
+// Between opening and locking the file may have been published or collected. One that has a second
+// name was adopted by a process that then died: it may be a blob by now, so nobody may write to it.
 static fallible is_still_there(int folder, const char *digest, int fd, bool *ret)
 {
 	struct stat mine, there;
+	*ret = false;
 	if (fstat(fd, &mine) < 0)
 		FAIL_ERRNO("content %s: stat", digest);
 	if (!S_ISREG(mine.st_mode))
 		return error_new(ERROR_CORRUPT, "content %s: not a file", digest);
-	bool found = fstatat(folder, BLOB_FILE(digest), &there, AT_SYMLINK_NOFOLLOW) == 0;
-	*ret = found && mine.st_dev == there.st_dev && mine.st_ino == there.st_ino;
+	if (fstatat(folder, BLOB_FILE(digest), &there, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    mine.st_dev != there.st_dev || mine.st_ino != there.st_ino)
+		return NULL;
+	*ret = mine.st_nlink == 1;
+	if (!*ret && unlinkat(folder, BLOB_FILE(digest), 0) < 0)
+		FAIL_ERRNO("content %s: remove", digest);
 	return NULL;
 }
 
@@ -55,7 +61,9 @@ fallible store_session_adopt(struct store_session *x, const char *digest, const 
 	auto_fd int folder = -1;
 	TRY(store_check_digest(digest));
 	TRY(store_folder(x->store, STORE_PARTIAL_FOLDER, &folder));
-	return publish_rename(folder, BLOB_FILE(digest), x->blobsfd, name, 0);
+	if (linkat(folder, BLOB_FILE(digest), x->blobsfd, name, 0) < 0)
+		FAIL_ERRNO("content %s: link", digest);
+	return NULL;
 }
 
 fallible store_remove_partial(struct store *s, const char *digest)

@@ -254,8 +254,9 @@ enum store_partial_flags { STORE_PARTIAL_WAIT = 1 };
 // else is fetching it, unless STORE_PARTIAL_WAIT: then it may be in the store when this returns.
 // What is in it is nobody's word: hash it. The next gc takes it when it was not touched for a day.
 fallible store_open_partial(struct store *s, const char *digest, int flags, int *ret_fd);
-// Moves the file, whole and verified, into the session's folder of blobs as `name`; who has its
-// lock may. Then release the lock.
+// Puts the file, whole and verified, into the session's folder of blobs as `name`; who has its lock
+// may. Its first name stays, so that nobody begins the blob again before it is published: then
+// remove it with store_remove_partial(), and last of all release the lock.
 fallible store_session_adopt(struct store_session *x, const char *digest, const char *name);
 // Removes it; who has its lock may. None is no error.
 fallible store_remove_partial(struct store *s, const char *digest);

@@ -413,6 +413,61 @@ static void keeps_leases(void **arg)
 	             "lease \"/mnt\": not found");
 }
 
+static void write_partial(int fd)
+{
+	assert_int_equal(write(fd, "x", 1), 1);
+}
+
+// Two pulls of one blob: who comes second waits, whatever the first is doing, and then finds it.
+static void nobody_begins_a_blob_twice(void **arg)
+{
+	struct fixture *f = *arg;
+	struct store *other = open_again(f);
+	struct store_session *x;
+	int mine, theirs;
+	assert_fine(store_begin_session(f->store, &x));
+	assert_fine(store_open_partial(f->store, DIGEST("1"), 0, &mine));
+	write_partial(mine);
+	assert_fine(store_session_adopt(x, DIGEST("1"), "1"));
+	assert_error(store_open_partial(other, DIGEST("1"), 0, &theirs), ERROR_BUSY,
+	             "locked by another process");
+	const struct store_new_blob blob = {
+		.descriptor = {.media_type = "", .digest = DIGEST("1"), .size_bytes = 1},
+		.name = "1"};
+	assert_fine(store_publish(
+		x, &(struct store_publication){.ns = "default", .blobs = &blob, .n_blobs = 1}));
+	assert_error(store_open_partial(other, DIGEST("1"), 0, &theirs), ERROR_BUSY,
+	             "locked by another process");
+	assert_fine(store_remove_partial(f->store, DIGEST("1")));
+	close(mine);
+	assert_fine(store_end_session(x));
+	uint64_t size;
+	assert_fine(store_open_blob(other, "default", DIGEST("1"), &theirs, &size));
+	assert_int_equal(size, 1);
+	close(theirs);
+	store_close(other);
+}
+
+// Who died between publishing and removing the first name: the blob is nobody's to write to.
+static void never_hands_out_a_published_file(void **arg)
+{
+	struct fixture *f = *arg;
+	struct store_session *x;
+	int fd;
+	struct stat st;
+	assert_fine(store_begin_session(f->store, &x));
+	assert_fine(store_open_partial(f->store, DIGEST("1"), 0, &fd));
+	write_partial(fd);
+	assert_fine(store_session_adopt(x, DIGEST("1"), "1"));
+	close(fd);
+	assert_fine(store_open_partial(f->store, DIGEST("1"), 0, &fd));
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	assert_int_equal(st.st_nlink, 1);
+	close(fd);
+	assert_fine(store_end_session(x));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -432,6 +487,8 @@ int main(void)
 		STORE_TEST(changes_labels),
 		STORE_TEST(keeps_namespaces),
 		STORE_TEST(keeps_leases),
+		STORE_TEST(nobody_begins_a_blob_twice),
+		STORE_TEST(never_hands_out_a_published_file),
 	};
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }

@@ -201,16 +201,21 @@ def platforms_index(r, *names):
                           OCI + "index.v1+json", "latest")
 
 
+def platforms_of(ref):
+    """The column, not the line: a port or a digest may hold any digits."""
+    rows = [line.split() for line in ctr("images", "ls").out.splitlines()]
+    return next(row[-2].split(",") for row in rows if row[0] == ref)
+
+
 def test_platforms(tmp_path):
     with Registry() as r:
         platforms_index(r, "linux/amd64", "linux/386", "linux/arm64", "windows/amd64")
         pull(r.ref, "--plain-http", "--platform", "linux/amd64")
-        assert "linux/amd64" in ctr("images", "ls").out and "386" not in ctr("images", "ls").out
+        assert platforms_of(r.ref) == ["linux/amd64"]
         with mounted(r.ref, tmp_path / "m") as root:
             assert (root / "amd64").read_text() == "linux/amd64"
         pull(r.ref, "--plain-http", "--all-platforms")
-        listed = ctr("images", "ls").out
-        assert all(p in listed for p in ("linux/amd64", "linux/386", "linux/arm64", "windows/amd64"))
+        assert sorted(platforms_of(r.ref)) == ["linux/386", "linux/amd64", "linux/arm64", "windows/amd64"]
         remove(r.ref)
         said = pull(r.ref, "--plain-http", "--platform", "linux/s390x", code=125).err
         assert "no match for platform in manifest: linux/s390x" in said
@@ -331,9 +336,6 @@ def test_two_at_once_share_the_work():
         assert [command.wait(60) for command in both] == [0, 0]
         remove(r.ref)
     whole = sum(map(len, img.packed))
-    if shared[1] > whole:
-        assert shared[1] < 2 * whole  # not both did all of it
-        pytest.xfail(f"a layer was fetched by both ({shared[1]} bytes for {whole}): a known race")
     assert shared[1] == whole
 
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ping, with Windows' texts. Wine's own counts every ICMP message as a reply; this one matches
-// type, identifier and sequence number. IPv4.
+// ping, with Windows' texts. IPv4.
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,9 +7,10 @@
 #include <string.h>
 #include <winsock2.h>
 #include <ws2tcpip.h>
+//
+#include "icmp.h"
 
-enum { ECHO_REPLY = 0, UNREACHABLE = 3, ECHO_REQUEST = 8, TIME_EXCEEDED = 11 };
-enum { IP_HEADER = 20, ICMP_HEADER = 8, DATA_MAX = 65500 };
+enum { DATA_MAX = 65500 };
 
 struct options {
 	const char *host;
@@ -31,75 +31,13 @@ struct statistics {
 static struct statistics total; // for Ctrl-C
 static const char *total_of;
 
-static double now_ms(void)
-{
-	LARGE_INTEGER count, frequency;
-	QueryPerformanceCounter(&count);
-	QueryPerformanceFrequency(&frequency);
-	return (double)count.QuadPart * 1000.0 / (double)frequency.QuadPart;
-}
-
-static uint16_t checksum(const unsigned char *bytes, size_t size)
-{
-	uint32_t sum = 0;
-	for (size_t i = 0; i + 1 < size; i += 2)
-		sum += (uint32_t)(bytes[i] << 8 | bytes[i + 1]);
-	if (size & 1)
-		sum += (uint32_t)(bytes[size - 1] << 8);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
-static void put16(unsigned char *at, unsigned value)
-{
-	at[0] = (unsigned char)(value >> 8);
-	at[1] = (unsigned char)value;
-}
-
-static unsigned get16(const unsigned char *at)
-{
-	return (unsigned)(at[0] << 8 | at[1]);
-}
-
-static size_t make_request(unsigned char *packet, unsigned id, unsigned sequence, unsigned size)
-{
-	memset(packet, 0, ICMP_HEADER);
-	packet[0] = ECHO_REQUEST;
-	put16(packet + 4, id);
-	put16(packet + 6, sequence);
-	for (unsigned i = 0; i < size; i++) // Windows' filling: a to w, again and again
-		packet[ICMP_HEADER + i] = (unsigned char)('a' + i % 23);
-	put16(packet + 2, checksum(packet, ICMP_HEADER + size));
-	return ICMP_HEADER + size;
-}
-
-// Of a received IP packet: whether it answers this request.
-static bool is_answer(const unsigned char *packet, size_t size, unsigned id, unsigned sequence)
-{
-	size_t header = (size_t)(packet[0] & 15) * 4;
-	if (size < header + ICMP_HEADER)
-		return false;
-	const unsigned char *icmp = packet + header;
-	if (icmp[0] == UNREACHABLE || icmp[0] == TIME_EXCEEDED) { // holds what it is about
-		if (size < header + ICMP_HEADER + IP_HEADER + ICMP_HEADER)
-			return false;
-		icmp += ICMP_HEADER + (icmp[ICMP_HEADER] & 15) * 4;
-		if (icmp + ICMP_HEADER > packet + size || icmp[0] != ECHO_REQUEST)
-			return false;
-	} else if (icmp[0] != ECHO_REPLY) {
-		return false;
-	}
-	return get16(icmp + 4) == id && get16(icmp + 6) == sequence;
-}
-
 static void report(const unsigned char *packet, size_t size, double took)
 {
 	size_t header = (size_t)(packet[0] & 15) * 4;
 	char from[INET_ADDRSTRLEN];
 	inet_ntop(AF_INET, packet + 12, from, sizeof(from));
 	const unsigned char *icmp = packet + header;
-	if (icmp[0] == UNREACHABLE) {
+	if (icmp[0] == ICMP_UNREACHABLE) {
 		printf("Reply from %s: Destination %s unreachable.\n", from,
 		       icmp[1] == 0   ? "net"
 		       : icmp[1] == 1 ? "host"
@@ -107,7 +45,7 @@ static void report(const unsigned char *packet, size_t size, double took)
 		                      : "port");
 		return;
 	}
-	if (icmp[0] == TIME_EXCEEDED) {
+	if (icmp[0] == ICMP_TIME_EXCEEDED) {
 		printf("Reply from %s: TTL expired in transit.\n", from);
 		return;
 	}
@@ -127,14 +65,15 @@ static void report(const unsigned char *packet, size_t size, double took)
 static void wait_for_answer(SOCKET s, unsigned id, unsigned sequence, unsigned timeout_ms)
 {
 	static unsigned char packet[65536];
-	double sent = now_ms();
+	double sent = icmp_now_ms();
 	for (;;) {
-		double left = sent + timeout_ms - now_ms();
+		double left = sent + timeout_ms - icmp_now_ms();
 		DWORD wait = left < 1 ? 1 : (DWORD)left;
 		setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, (const char *)&wait, sizeof(wait));
 		int n = recv(s, (char *)packet, sizeof(packet), 0);
-		double took = now_ms() - sent;
-		if (n >= IP_HEADER + ICMP_HEADER && is_answer(packet, (size_t)n, id, sequence)) {
+		double took = icmp_now_ms() - sent;
+		if (n >= ICMP_IP_HEADER + ICMP_HEADER &&
+		    icmp_is_answer(packet, (size_t)n, id, sequence)) {
 			report(packet, (size_t)n, took);
 			return;
 		}
@@ -184,7 +123,7 @@ static void ping_once(SOCKET s, const struct target *target, const struct option
 {
 	static unsigned char packet[ICMP_HEADER + DATA_MAX];
 	unsigned id = GetCurrentProcessId() & 0xffff;
-	size_t size = make_request(packet, id, sequence, o->size);
+	size_t size = icmp_make_request(packet, id, sequence, o->size);
 	total.sent++;
 	if (sendto(s, (const char *)packet, (int)size, 0, (const struct sockaddr *)&target->address,
 	           sizeof(target->address)) < 0)
@@ -216,9 +155,9 @@ static int ping(const struct options *o)
 		printf("\nPinging %s with %u bytes of data:\n", target.shown, o->size);
 	fflush(stdout);
 	for (unsigned i = 1; o->forever || i <= o->count; i++) {
-		double begun = now_ms();
+		double begun = icmp_now_ms();
 		ping_once(s, &target, o, i & 0xffff);
-		double left = begun + 1000 - now_ms();
+		double left = begun + 1000 - icmp_now_ms();
 		if ((o->forever || i < o->count) && left > 0)
 			Sleep((DWORD)left);
 	}

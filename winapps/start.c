@@ -238,6 +238,9 @@ void start_main(void)
 	startup.hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE);
 	startup.hStdError = GetStdHandle(STD_ERROR_HANDLE);
 	PROCESS_INFORMATION process;
+	// Wine would start it elsewhere, and say so on standard error.
+	if (!SetCurrentDirectoryW(directory))
+		fail(directory, reason(ERROR_DIRECTORY), BOOT_EXIT_NOT_EXECUTABLE);
 	// The command line is the caller's to write into.
 	if (!CreateProcessW(NULL, (WCHAR *)command_line, NULL, NULL, TRUE,
 	                    CREATE_SUSPENDED | CREATE_UNICODE_ENVIRONMENT, (WCHAR *)environment,

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define BOOT_PARAMETERS "/coracle/start"
+#define BOOT_PROGRAM "/coracle/coracle-boot"
 #define BOOT_START "/coracle/start.exe"
 #define BOOT_NETWORK "/coracle/network"
 #define BOOT_PREFIX "/prefix"

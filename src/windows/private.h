@@ -23,6 +23,9 @@ struct windows_identity {
 	struct windows_version version;
 	const struct strings *environment; // the machine's, NAME=VALUE
 };
+// Programs of ours that Windows has: files in system32. Wine would run its own builtin in place of
+// one of that name; the registry says not to.
+extern const char *const windows_programs[]; // "ping.exe"; NULL ends it
 // Texts of Wine's registry files.
 // `image`: sections of the image's registry, NULL for none; ours come behind them and win.
 char *registry_system(const struct windows_identity *identity, const char *image);

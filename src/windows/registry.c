@@ -130,9 +130,6 @@ char *registry_system(const struct windows_identity *identity, const char *image
 	return str_take(&s);
 }
 
-// Whose builtin Wine would run in place of a file of that name.
-static const char *const own_programs[] = {"ipconfig.exe", "ping.exe"};
-
 char *registry_user(const char *image)
 {
 	struct str s = STR_LIMIT(REGISTRY_LIMIT);
@@ -142,8 +139,8 @@ char *registry_user(const char *image)
 	// start.exe does what is needed of wineboot; explorer would be started for a desktop.
 	text_value(&s, "wineboot.exe", "");
 	text_value(&s, "explorer.exe", "");
-	for (size_t i = 0; i < sizeof(own_programs) / sizeof(*own_programs); i++)
-		text_value(&s, own_programs[i], "native");
+	for (size_t i = 0; windows_programs[i]; i++)
+		text_value(&s, windows_programs[i], "native");
 	return str_take(&s);
 }
 

@@ -21,19 +21,21 @@ static const char *const needed_of_wine[] = {
 	WINE_SHARE "/nls/locale.nls",
 };
 
-// Programs of ours; the first two are no names for Windows' path.
-static const struct {
-	const char *name, *place;
-	bool needed;
-} programs_of_ours[] = {
-	// clang-format off
-	{"coracle-boot",         "coracle/boot",              true},
-	{"start.exe",            "coracle/start.exe",         true},
-	{"ipconfig.exe",         WINDOWS_SYSTEM "/ipconfig.exe", true},
-	{"ping.exe",             WINDOWS_SYSTEM "/ping.exe",     true},
-	{"bcryptprimitives.dll", WINDOWS_SYSTEM "/bcryptprimitives.dll", false},
-	// clang-format on
+const char *const windows_programs[] = {
+	"findstr.exe", "ipconfig.exe", "more.exe",    "nslookup.exe", "ping.exe",
+	"sort.exe",    "timeout.exe",  "tracert.exe", NULL,
 };
+
+// What else comes of ours; start.exe is no name for Windows' path.
+static const struct {
+	const char *name, *folder;
+} other_files[] = {
+	{"coracle-boot", "coracle"},
+	{"start.exe", "coracle"},
+};
+
+// What Go's and Rust's programs need of Windows 10; a newer Wine has its own.
+#define RANDOM_DLL "bcryptprimitives.dll"
 
 // What Wine's loader and the console need of Linux; the last five keep Wine from printing that it
 // has no FreeType. Where a machine has another release of one, that is found by its own name.
@@ -127,6 +129,12 @@ static void add_file(uint64_t *hash, const char *path)
 	add_to_hash(hash, text);
 }
 
+static void add_program(uint64_t *hash, const char *programs, const char *name)
+{
+	auto_free char *path = alloc_printf("%s/%s", programs, name);
+	add_file(hash, path);
+}
+
 static char *library_path(const char *name)
 {
 	static const char *const places[] = {"/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu"};
@@ -145,10 +153,11 @@ static char *template_name(const char *programs)
 	add_to_hash(&hash, LAYOUT);
 	for (size_t i = 0; i < sizeof(needed_of_wine) / sizeof(*needed_of_wine); i++)
 		add_file(&hash, needed_of_wine[i]);
-	for (size_t i = 0; i < sizeof(programs_of_ours) / sizeof(*programs_of_ours); i++) {
-		auto_free char *path = alloc_printf("%s/%s", programs, programs_of_ours[i].name);
-		add_file(&hash, path);
-	}
+	for (size_t i = 0; i < sizeof(other_files) / sizeof(*other_files); i++)
+		add_program(&hash, programs, other_files[i].name);
+	for (size_t i = 0; windows_programs[i]; i++)
+		add_program(&hash, programs, windows_programs[i]);
+	add_program(&hash, programs, RANDOM_DLL);
 	add_file(&hash, LOADER);
 	for (size_t i = 0; i < sizeof(libraries) / sizeof(*libraries); i++) {
 		auto_free char *path = library_path(libraries[i].name);
@@ -180,6 +189,18 @@ static fallible copy_file(const char *from, int dirfd, const char *to)
 		left -= n;
 	}
 	return fd_close(&out);
+}
+
+static fallible copy_program(const char *programs, const char *name, int root, const char *folder)
+{
+	auto_free char *path = alloc_printf("%s/%s", programs, name);
+	auto_free char *to = alloc_printf("%s/%s", folder, name);
+	if (access(path, R_OK) < 0)
+		return error_new(ERROR_UNSUPPORTED,
+		                 "%s is missing: this coracle was built without "
+		                 "x86_64-w64-mingw32-gcc",
+		                 path);
+	return copy_file(path, root, to);
 }
 
 static void close_dir(DIR **dir)
@@ -246,16 +267,12 @@ static fallible fill(int root, const char *programs)
 			return error_new(ERROR_UNSUPPORTED, "%s is missing", libraries[i].name);
 	}
 	TRY(link_wine(root));
-	for (size_t i = 0; i < sizeof(programs_of_ours) / sizeof(*programs_of_ours); i++) {
-		auto_free char *path = alloc_printf("%s/%s", programs, programs_of_ours[i].name);
-		if (!access(path, R_OK))
-			TRY(copy_file(path, root, programs_of_ours[i].place));
-		else if (programs_of_ours[i].needed)
-			return error_new(ERROR_UNSUPPORTED,
-			                 "%s is missing: this coracle was built without "
-			                 "x86_64-w64-mingw32-gcc",
-			                 path);
-	}
+	for (size_t i = 0; i < sizeof(other_files) / sizeof(*other_files); i++)
+		TRY(copy_program(programs, other_files[i].name, root, other_files[i].folder));
+	for (size_t i = 0; windows_programs[i]; i++)
+		TRY(copy_program(programs, windows_programs[i], root, WINDOWS_SYSTEM));
+	if (access(WINE_DLLS "/x86_64-windows/" RANDOM_DLL, F_OK) < 0)
+		TRY(copy_program(programs, RANDOM_DLL, root, WINDOWS_SYSTEM));
 	return NULL;
 }
 

@@ -137,7 +137,7 @@ static void translates(void **state)
 	assert_false(has_utf16(&files, "WINE"));
 	assert_false(has_utf16(&files, "wine"));
 	assert_false(has_utf16(&files, "LD_"));
-	assert_string_equal(linux_spec->process.args.items[0], "/coracle/boot");
+	assert_string_equal(linux_spec->process.args.items[0], "/coracle/coracle-boot");
 	assert_int_equal(linux_spec->process.env.n, 0);
 	assert_int_equal(files.uid, 0);
 	assert_non_null(strstr(files.system_reg, "\"ComputerName\"=\"BUILDER\"\n"));

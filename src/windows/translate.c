@@ -380,7 +380,7 @@ static void add_linux(struct oci_spec *l, uint32_t id)
 		oci_spec_add_string(l, &l->linux_.readonly_paths, guarded[i]);
 	l->process.user.uid = l->process.user.gid = id;
 	l->process.cwd = oci_spec_string(l, "/");
-	static const char *const boot[] = {"/coracle/boot"};
+	static const char *const boot[] = {BOOT_PROGRAM};
 	oci_spec_set_strings(l, &l->process.args, boot, 1);
 	l->process.env.n = 0;
 	// Pings without a right to raw sockets.

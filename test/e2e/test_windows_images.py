@@ -33,7 +33,9 @@ def test_exit_codes_and_streams(tmp_path):
         done = coracle("run", "--rm", NAME, "t", "cmd", "/c", "echo out& echo err>&2")
         assert (done.out, done.err) == ("out\r\n", "err\r\n")
         said = coracle("run", "--rm", NAME, "t", "nosuch.exe", code=127).err
-        assert "nosuch.exe: The system cannot find the file specified." in said
+        assert said == "coracle: nosuch.exe: The system cannot find the file specified.\r\n"
+        said = coracle("run", "--rm", "--cwd", "C:\\nosuch", NAME, "t", "cmd", code=126).err
+        assert said == "coracle: C:\\nosuch: The directory name is invalid.\r\n"
 
 
 @needs_wine

@@ -7,6 +7,7 @@
 // What of Windows' own is used: docs of Wine's include/ddk and winternl; the offsets of
 // KUSER_SHARED_DATA and PEB are Windows' (x86-64).
 #include "boot/protocol.h"
+#include "volumes.h"
 #include <windows.h>
 #include <winternl.h>
 
@@ -222,6 +223,14 @@ static const WCHAR *reason(DWORD error)
 	}
 }
 
+static void wait_for(HANDLE process, struct volumes *volumes)
+{
+	const HANDLE handles[] = {process, volumes->manager};
+	while (WaitForMultipleObjects(volumes->manager ? 2 : 1, handles, FALSE, INFINITE) ==
+	       WAIT_OBJECT_0 + 1)
+		volumes_serve(volumes);
+}
+
 void start_main(void);
 void start_main(void)
 {
@@ -231,6 +240,8 @@ void start_main(void)
 	const WCHAR *environment = text_at(p, p->environment);
 	hold_wineboot_event();
 	fill_shared_data(p);
+	struct volumes volumes = {0};
+	volumes_open(&volumes);
 	take_path(environment);
 
 	STARTUPINFOW startup = {.cb = sizeof(startup), .dwFlags = STARTF_USESTDHANDLES};
@@ -260,7 +271,7 @@ void start_main(void)
 	CloseHandle(GetStdHandle(STD_INPUT_HANDLE));
 	CloseHandle(GetStdHandle(STD_OUTPUT_HANDLE));
 	CloseHandle(GetStdHandle(STD_ERROR_HANDLE));
-	WaitForSingleObject(process.hProcess, INFINITE);
+	wait_for(process.hProcess, &volumes);
 	DWORD code = BOOT_EXIT_FAILED;
 	GetExitCodeProcess(process.hProcess, &code);
 	ExitProcess((UINT)boot_exit_code(code));

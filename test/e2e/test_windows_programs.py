@@ -4,6 +4,7 @@ import contextlib
 import re
 import socket
 import struct
+import subprocess
 import threading
 
 import pytest
@@ -212,3 +213,43 @@ def test_tracert(folder, warm, uplink):  # noqa: F811
     assert out == "Unable to resolve target system name nosuch.invalid.\n"
     out, _ = run(folder, "tracert", "-d", "1.1.1.1")
     assert out.endswith("  1  General failure.\n\nTrace complete.\n")
+
+
+# --- volumes: start.exe answers for Wine's mount manager
+
+def test_dir_shows_the_volume(folder):
+    out, err = run(folder, "cmd", "/c", "dir")
+    assert [line.strip() for line in out.splitlines()[:4]] == [
+        "Volume in drive C has no label.", "Volume Serial Number is 5caf-fe12", "", "Directory of C:\\d"]
+    assert "fruit.txt" in out and err == ""
+    assert run(folder, "cmd", "/c", "vol d:", code=None)[0] == ""
+
+
+QUESTIONS = r"""
+#include <windows.h>
+#include <winioctl.h>
+#include <stdio.h>
+static char big[1 << 20];
+int main(void)
+{
+	DWORD n, serial = 0;
+	HANDLE m = CreateFileA("\\\\.\\MountPointManager", GENERIC_READ | GENERIC_WRITE, 3, NULL, OPEN_EXISTING, 0, NULL);
+	for (DWORD size = 0; size <= sizeof(big); size = size * 2 + 1)
+		for (int code = 0; code < 64; code++)
+			if (code != 33)
+				DeviceIoControl(m, 'm' << 16 | code << 2, big, size, big, size, &n, NULL);
+			else
+				DeviceIoControl(m, 'm' << 16 | 1 << 14 | code << 2, big, size, big, size % 40, &n, NULL);
+	for (int i = 0; i < 2000; i++) // more than the server has handles for, if one were kept each time
+		if (!GetVolumeInformationA("C:\\", NULL, 0, &serial, NULL, NULL, NULL, 0))
+			return 1;
+	printf("%lx %u\n", serial, GetDriveTypeA("C:\\"));
+	return 0;
+}
+"""
+
+
+def test_questions_of_any_size_and_number(folder):
+    (folder / "ask.c").write_text(QUESTIONS)
+    subprocess.run(["x86_64-w64-mingw32-gcc", "-o", folder / "ask.exe", folder / "ask.c"], check=True)
+    assert run(folder, "C:\\d\\ask.exe") == ("5caffe12 3\n", "")

@@ -223,6 +223,17 @@ static const WCHAR *reason(DWORD error)
 	}
 }
 
+// What boot can't have as our own code.
+static void leave_code(uint32_t code)
+{
+	DWORD written;
+	HANDLE file = CreateFileW(L"\\\\?\\unix"
+	                          L"\\tmp\\coracle-code",
+	                          GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
+	if (file != INVALID_HANDLE_VALUE)
+		WriteFile(file, &code, sizeof(code), &written, NULL);
+}
+
 static void wait_for(HANDLE process, struct volumes *volumes)
 {
 	const HANDLE handles[] = {process, volumes->manager};
@@ -274,5 +285,7 @@ void start_main(void)
 	wait_for(process.hProcess, &volumes);
 	DWORD code = BOOT_EXIT_FAILED;
 	GetExitCodeProcess(process.hProcess, &code);
+	if (code > 255)
+		leave_code(code);
 	ExitProcess((UINT)boot_exit_code(code));
 }

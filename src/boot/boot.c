@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -123,6 +124,28 @@ static int wait_for(pid_t pid, const sigset_t *signals, const cpu_set_t *process
 	}
 }
 
+// start.exe's 32-bit code, if it left one, to the monitor. `code` is what it ended with.
+static void tell_whole_code(int code, int fd)
+{
+	uint32_t whole;
+	int file = open(BOOT_CODE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (file < 0)
+		return;
+	ssize_t n = read(file, &whole, sizeof(whole));
+	close(file);
+	uint64_t told = (uint64_t)whole + 1;
+	if (n == (ssize_t)sizeof(whole) && boot_exit_code(whole) == code &&
+	    write(fd, &told, sizeof(told)) < 0)
+		dprintf(2, "coracle-boot: exit code: %s\n", strerror(errno));
+}
+
+static int code_descriptor(void)
+{
+	const char *text = getenv(BOOT_CODE_VARIABLE);
+	int fd = text ? (int)strtol(text, NULL, 10) : -1;
+	return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd;
+}
+
 // Everybody goes; the server saves the registry first if somebody will read it.
 static void end_all(int number, const sigset_t *signals)
 {
@@ -151,6 +174,7 @@ int main(void)
 		sigaddset(&signals, wanted[i]);
 	// Blocked, so that the kernel keeps them for us: pid 1 has no default actions.
 	sigprocmask(SIG_BLOCK, &signals, &before);
+	int code_fd = code_descriptor();
 	if (read_parameters(&parameters) < 0)
 		return fail(BOOT_PARAMETERS);
 	umask(022);
@@ -165,6 +189,7 @@ int main(void)
 	if (program < 0)
 		return fail(LOADER);
 	int code = wait_for(program, &signals, &processors);
+	tell_whole_code(code, code_fd);
 	end_all(parameters.flags & BOOT_KEEP_REGISTRY ? SIGTERM : SIGKILL, &signals);
 	return code;
 }

@@ -12,6 +12,12 @@
 #define BOOT_PARAMETERS "/coracle/start"
 #define BOOT_PROGRAM "/coracle/coracle-boot"
 #define BOOT_START "/coracle/start.exe"
+// A code that Linux' 8 bits can't hold: 4 bytes, little-endian, from start.exe to boot. Any program
+// in there may write it, too: whose code would it be but the container's?
+#define BOOT_CODE "/tmp/coracle-code"
+// In boot's environment: the number of the eventfd that takes the code plus one
+// (runtime/runtime.h).
+#define BOOT_CODE_VARIABLE "CORACLE_CODE"
 #define BOOT_NETWORK "/coracle/network"
 #define BOOT_PREFIX "/prefix"
 #define BOOT_DRIVE "/Files"

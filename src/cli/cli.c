@@ -50,6 +50,12 @@ static void fill_standard_descriptors(struct invocation *in)
 	}
 }
 
+// A program of Windows may end with more than the 8 bits that a process can pass on.
+static int process_status(int code)
+{
+	return code && !(code & 255) ? 1 : code & 255;
+}
+
 int cli_main(int argc, char **argv)
 {
 	struct invocation in = {0};
@@ -64,7 +70,7 @@ int cli_main(int argc, char **argv)
 		report_failure(&in, e);
 	if (late)
 		report_failure(&in, late);
-	int status = e ? report_status(&in, e) : late ? report_status(&in, late) : in.status;
+	int status = e ? report_status(&in, e) : late ? report_status(&in, late) : process_status(in.status);
 	invocation_done(&in);
 	return status;
 }

@@ -44,7 +44,7 @@ static struct json *list_object(const struct engine_container *c)
 	json_set_string(object, "status", c->status);
 	if (c->status) {
 		json_set_i64(object, "pid", c->pid);
-		json_set_i64(object, "exit_code", c->exit_code);
+		json_set_u64(object, "exit_code", (uint32_t)c->exit_code);
 	}
 	return object;
 }
@@ -137,7 +137,7 @@ static void status_text(struct str *out, const struct engine_container *c)
 	if (!c->status) // not started yet, or its task was removed at its end
 		str_add(out, "no task");
 	else if (text_equal(c->status, "STOPPED"))
-		str_printf(out, "exited (%d)", c->exit_code);
+		str_printf(out, "exited (%u)", (unsigned)c->exit_code);
 	else
 		for (const char *s = c->status; *s; s++)
 			str_add_char(out, *s >= 'A' && *s <= 'Z' ? (char)(*s + 'a' - 'A') : *s);

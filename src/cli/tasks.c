@@ -232,7 +232,7 @@ static fallible wait_one(struct invocation *in, struct engine *e, const char *id
 	(void)in;
 	int code = 0;
 	TRY(engine_task_wait(e, id, &code));
-	printf("%d\n", code);
+	printf("%u\n", (unsigned)code);
 	return NULL;
 }
 
@@ -281,7 +281,7 @@ static fallible delete_tasks(struct invocation *in, struct engine *e)
 		if (error || !code)
 			continue;
 		auto_free char *note =
-			alloc_printf("task %s exit with non-zero exit code %d", id, code);
+			alloc_printf("task %s exit with non-zero exit code %u", id, (unsigned)code);
 		if (in->ctr)
 			output_log(in, "warning", note, NULL);
 	}

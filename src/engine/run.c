@@ -336,6 +336,7 @@ static fallible start_process(struct run *run)
 	                  is_closed ? -1 : r->stdio[2]},
 		.log = run->log,
 		.terminal = run->terminal,
+		.code_variable = run_is_windows(run) ? BOOT_CODE_VARIABLE : NULL,
 		.shim_program = shim,
 		.cleaner = cleaner,
 		.cleaner_environment = environment,

@@ -109,6 +109,10 @@ struct runtime_request {
 	// comes out from then on and types; a kept log gets it, too.
 	struct runtime_terminal terminal;
 
+	// Windows' exit codes have 32 bits. Init gets an eventfd, whose number is in this variable
+	// of its environment; before it ends it may add its code plus one. NULL: there is none.
+	const char *code_variable;
+
 	const char *shim_program;               // path of coracle-shim; coracle-init lies beside it
 	const char *const *cleaner;             // argv; [0] is a path. NULL: nothing is executed
 	const char *const *cleaner_environment; // NULL: empty
@@ -151,7 +155,8 @@ fallible runtime_exec(const struct runtime_request *request, struct runtime_task
                       struct runtime_task **ret);
 
 // Waits for init's end, copies the caller's stdin meanwhile (see stdio), and forwards every signal
-// that can be read from `signalfd` (-1: none) to init. Exit code, 128+n for a signal n. The answer
+// that can be read from `signalfd` (-1: none) to init. Exit code, 128+n for a signal n; all 32 bits
+// of one with a code_variable, as the int that has them. The answer
 // may be given right away: what is left has no name that a new container needs after
 // runtime_remove_state().
 // Errors: NOT_FOUND (the monitor was killed; init is dead or dying: see runtime_reap()); BUSY (the

@@ -39,7 +39,10 @@ enum shim_fd {
 	SHIM_FD_INIT,   // init's pidfd
 	SHIM_FD_FROM, // [2]: pipes of init's output, to read, not blocking; absent where not copied
 	SHIM_FD_TO = SHIM_FD_FROM + 2, // [2]: where it goes
-	SHIM_FD_END = SHIM_FD_TO + 2,
+	// An eventfd that init has, too: its exit code plus one, if it needs more bits than the 8
+	// that the kernel tells a parent. Absent: it has no more
+	SHIM_FD_CODE = SHIM_FD_TO + 2,
+	SHIM_FD_END,
 };
 
 enum shim_kind {
@@ -52,7 +55,7 @@ enum shim_kind {
 	SHIM_SIGNAL,     // value: the signal for init. Answered by SHIM_DONE
 	SHIM_WAIT,       // answered by SHIM_ENDED when it has ended, or now
 	// Answers.
-	SHIM_IS = 32, // state, pid, instance; value: exit code if ended
+	SHIM_IS = 32, // state, pid, instance; value: exit code if ended, 32 bits
 	SHIM_DONE,    // value: 0 or an errno
 	SHIM_ENDED,   // value: exit code. Sent to the creator unasked
 	// Terminals, from anybody.

@@ -287,11 +287,11 @@ static void record_exit(void)
 {
 	if (monitor.listen < 0) // no state directory: its number is somebody else's by now
 		return;
-	char text[4];
+	char text[12];
 	size_t size = 0;
-	for (int scale = 100; scale; scale /= 10) {
-		if (monitor.exit_code >= scale || scale == 1)
-			text[size++] = (char)('0' + monitor.exit_code / scale % 10);
+	for (uint32_t scale = 1000000000, code = (uint32_t)monitor.exit_code; scale; scale /= 10) {
+		if (code >= scale || scale == 1)
+			text[size++] = (char)('0' + code / scale % 10);
 	}
 	text[size++] = '\n';
 	int fd = openat(SHIM_FD_STATE, SHIM_EXIT_NEW,
@@ -309,13 +309,23 @@ static bool may_reap(void)
 	       (monitor.state == SHIM_CREATED && (monitor.control < 0 || monitor.is_cleaned));
 }
 
+// The code that init left with all its bits, else the one of its status.
+static int whole_code(int status)
+{
+	uint64_t left;
+	if (read(SHIM_FD_CODE, &left, sizeof left) != (ssize_t)sizeof left ||
+	    left > UINT32_MAX + 1ULL)
+		return status;
+	return (int)(uint32_t)(left - 1);
+}
+
 static void end_init(void)
 {
 	siginfo_t info = {0};
 	while (waitid(P_PID, (id_t)monitor.init, &info, WEXITED) < 0 && errno == EINTR)
 		;
-	monitor.exit_code =
-		info.si_code == CLD_EXITED ? info.si_status & 255 : 128 + info.si_status;
+	monitor.exit_code = info.si_code == CLD_EXITED ? whole_code(info.si_status & 255)
+	                                               : 128 + info.si_status;
 	for (int i = 0; i < COPIES; i++)
 		copy_rest(&copies[i]);
 	terminal_end();

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Windows images beyond the walk: layers of people's own, honest and hostile, and how they run."""
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -30,12 +31,41 @@ def test_exit_codes_and_streams(tmp_path):
         for wanted in (0, 3, 255):
             coracle("run", "--rm", NAME, "t", "cmd", "/c", f"exit {wanted}", code=wanted)
         coracle("run", "--rm", NAME, "t", "cmd", "/c", "exit 256", code=1)
+        coracle("run", "--rm", NAME, "t", "cmd", "/c", "exit -1", code=255)
         done = coracle("run", "--rm", NAME, "t", "cmd", "/c", "echo out& echo err>&2")
         assert (done.out, done.err) == ("out\r\n", "err\r\n")
         said = coracle("run", "--rm", NAME, "t", "nosuch.exe", code=127).err
         assert said == "coracle: nosuch.exe: The system cannot find the file specified.\r\n"
         said = coracle("run", "--rm", "--cwd", "C:\\nosuch", NAME, "t", "cmd", code=126).err
         assert said == "coracle: C:\\nosuch: The directory name is invalid.\r\n"
+
+
+@needs_wine
+@pytest.mark.parametrize("code, low", [(0, 0), (7, 7), (256, 1), (0x12345678, 0x78), (0xC0000135, 0x35), (0xFFFFFFFF, 255)])
+def test_all_bits_of_an_exit_code(tmp_path, code, low):
+    signed = code - (1 << 32 if code >> 31 else 0)
+    with imported(archive(tmp_path, windows.base_layer()), NAME):
+        coracle("run", "-d", NAME, "t", "cmd", "/c", f"ping -n 2 -w 1 127.0.0.1 >nul & exit {signed}")
+        assert coracle("wait", "t").out == f"{code}\n"
+        row = next(r for r in json.loads(coracle("ps", "-a", "--format", "json").out) if r["id"] == "t")
+        assert (row["status"], row["exit_code"]) == ("STOPPED", code)
+        assert coracle("wait", "t").out == f"{code}\n"
+        coracle("rm", "t")
+        coracle("run", "--rm", NAME, "t", "cmd", "/c", f"exit {signed}", code=low)
+
+
+@needs_wine
+def test_a_missing_library_has_windows_code(tmp_path):
+    (tmp_path / "d").mkdir(mode=0o755)
+    (tmp_path / "d/none.def").write_text("LIBRARY nosuchdll\nEXPORTS\n nothing\n")
+    (tmp_path / "d/none.c").write_text("int nothing(void); int main(void) { return nothing(); }")
+    for argv in (["x86_64-w64-mingw32-dlltool", "-d", "none.def", "-l", "none.a"],
+                 ["x86_64-w64-mingw32-gcc", "-o", "none.exe", "none.c", "none.a"]):
+        subprocess.run(argv, cwd=tmp_path / "d", check=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    with imported(archive(tmp_path, windows.base_layer()), NAME):
+        coracle("run", "-d", "--mount", f"type=bind,src={tmp_path}/d,dst=D:,options=rbind", NAME, "t", "D:\\none.exe")
+        assert coracle("wait", "t").out == f"{0xC0000135}\n"
+        coracle("rm", "t")
 
 
 @needs_wine

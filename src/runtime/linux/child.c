@@ -304,7 +304,8 @@ static int step_exec(struct child *c)
 	reset_signals();
 	p->init_argv[SHIM_INIT_ARGUMENTS - 1] = c->program;
 	if (fcntl(p->report, F_SETFD, 0) < 0 ||
-	    (p->filter_fd >= 0 && fcntl(p->filter_fd, F_SETFD, 0) < 0))
+	    (p->filter_fd >= 0 && fcntl(p->filter_fd, F_SETFD, 0) < 0) ||
+	    (p->code >= 0 && fcntl(p->code, F_SETFD, 0) < 0))
 		return errno;
 	syscall(SYS_execveat, p->init_program, "", p->init_argv, p->env, AT_EMPTY_PATH);
 	return errno;

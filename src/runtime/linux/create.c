@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -86,10 +87,11 @@ static void plan_keep(struct plan *plan)
 {
 	size_t n = 0;
 	plan->kept = arena_alloc(plan->arena, (plan->n_mounts + plan->n_joins + CGROUP_ENTRANCES +
-	                                       13) * sizeof *plan->kept);
+	                                       14) * sizeof *plan->kept);
 	const int single[] = {plan->console,  plan->root,     plan->null_mount,   plan->null,
 	                      plan->stdio[0], plan->stdio[1], plan->stdio[2],     plan->report,
-	                      plan->go,       plan->sync,     plan->init_program, plan->filter_fd};
+	                      plan->go,       plan->sync,     plan->init_program, plan->filter_fd,
+	                      plan->code};
 	for (size_t i = 0; i < sizeof single / sizeof *single; i++)
 		plan->kept[n++] = single[i];
 	for (size_t i = 0; i < plan->n_mounts; i++)
@@ -201,6 +203,18 @@ static fallible prepare_terminal(const struct runtime_request *request, struct m
 	return NULL;
 }
 
+static fallible prepare_code(const struct runtime_request *request, struct plan *plan)
+{
+	if (!request->code_variable)
+		return NULL;
+	plan->code = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (plan->code < 0)
+		FAIL_ERRNO("eventfd");
+	plan->env[plan->n_env++] =
+		arena_printf(plan->arena, "%s=%d", request->code_variable, plan->code);
+	return NULL;
+}
+
 static fallible prepare(const struct runtime_request *request, struct runtime_task *task,
                         struct making *m)
 {
@@ -223,6 +237,7 @@ static fallible prepare(const struct runtime_request *request, struct runtime_ta
 	plan->go = m->go[0];
 	plan->sync = m->sync[0];
 	TRY(plan_init_program(request, plan));
+	TRY(prepare_code(request, plan));
 	plan_keep(plan);
 	return NULL;
 }
@@ -288,7 +303,8 @@ static fallible start_processes(const struct runtime_request *request, struct ru
 	                [SHIM_FD_FROM] = m->console[0] >= 0 ? m->console[0] : m->stdio.from[0],
 	                [SHIM_FD_FROM + 1] = m->stdio.from[1],
 	                [SHIM_FD_TO] = m->stdio.to[0],
-	                [SHIM_FD_TO + 1] = m->stdio.to[1]}};
+	                [SHIM_FD_TO + 1] = m->stdio.to[1],
+	                [SHIM_FD_CODE] = m->plan->code}};
 	TRY(launch(&l));
 	task->monitor = l.ret_monitor;
 	task->pid = l.ret_init;

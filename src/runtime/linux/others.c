@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum { EXIT_SIZE_MAX = 8, LOCK_TIMEOUT_MS = 1000, FREEZE_TIMEOUT_MS = 10000 };
+enum { EXIT_SIZE_MAX = 16, LOCK_TIMEOUT_MS = 1000, FREEZE_TIMEOUT_MS = 10000 };
 
 static fallible no_monitor(void)
 {
@@ -149,14 +149,14 @@ fallible runtime_read_exit(int state_dirfd, int *ret_exit_code)
 	if (size && text[size - 1] == '\n')
 		text[size - 1] = 0;
 	uint64_t code = 0;
-	TRY_AS(text_parse_u64(text, 10, 255, &code), "%s", SHIM_EXIT);
-	*ret_exit_code = (int)code;
+	TRY_AS(text_parse_u64(text, 10, UINT32_MAX, &code), "%s", SHIM_EXIT);
+	*ret_exit_code = (int)(uint32_t)code;
 	return NULL;
 }
 
 fallible runtime_leave_exit(int state_dirfd, int exit_code)
 {
-	auto_free char *text = alloc_printf("%d\n", exit_code);
+	auto_free char *text = alloc_printf("%u\n", (unsigned)exit_code);
 	struct error *e = publish_bytes(state_dirfd, SHIM_EXIT, text, strlen(text), 0600, 0);
 	if (error_is(e, ERROR_EXISTS))
 		error_drop(&e); // the monitor came so far

@@ -287,6 +287,7 @@ static struct plan *plan_new(void)
 	                      .init_program = -1,
 	                      .entrances = {-1, -1, -1, -1, -1, -1, -1, -1},
 	                      .filter_fd = -1,
+	                      .code = -1,
 	                      .null = -1,
 	                      .stdio = {-1, -1, -1},
 	                      .console = -1,
@@ -398,6 +399,7 @@ void plan_close(struct plan *plan)
 	close_fd(&plan->null);
 	close_fd(&plan->init_program);
 	close_fd(&plan->filter_fd);
+	close_fd(&plan->code);
 	for (size_t i = 0; i < plan->n_joins; i++)
 		close_fd(&plan->joins[i].fd);
 	for (size_t i = 0; i < CGROUP_ENTRANCES; i++)

@@ -84,7 +84,7 @@ struct plan {
 	const char **init_argv; // of coracle-init; what the spec says begins at SHIM_INIT_ARGUMENTS
 	int init_program;       // coracle-init, as a read-only clone; -1
 	bool transits_capabilities;
-	const char **env; // room for one more at n_env
+	const char **env; // room for two more at n_env
 	size_t n_env;
 	bool has_home;
 	const char **candidates; // what to execute, in order
@@ -103,6 +103,7 @@ struct plan {
 	bool has_filter;
 	struct seccomp_filter filter;
 	int filter_fd; // the same in memory, for coracle-init; -1
+	int code;      // eventfd for an exit code of 32 bits; -1
 	unsigned filter_flags;
 
 	int stdio[3]; // -1: the container's /dev/null

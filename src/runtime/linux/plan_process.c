@@ -39,7 +39,7 @@ static void plan_candidates(const struct oci_spec *spec, struct plan *plan)
 static void plan_environment(const struct oci_spec *spec, struct plan *plan)
 {
 	const struct oci_strings *env = &spec->process.env;
-	plan->env = arena_alloc(plan->arena, (env->n + 2) * sizeof *plan->env);
+	plan->env = arena_alloc(plan->arena, (env->n + 3) * sizeof *plan->env);
 	for (size_t i = 0; i < env->n; i++) {
 		const char *entry = env->items[i];
 		if (!strncmp(entry, "HOME=", 5)) {

@@ -147,9 +147,19 @@ fallible store_open_snapshot(struct store *s, const char *snapshotter, uint64_t 
 	auto_free char *path =
 		alloc_printf("snapshots/%s/%llu", snapshotter, (unsigned long long)number);
 	struct error *e = path_open_beneath(s->rootfd, path, O_RDONLY | O_DIRECTORY, 0, ret_dirfd);
-	if (error_is(e, ERROR_NOT_FOUND))
-		e = error_recode(e, ERROR_CORRUPT); // a row names it
-	return error_prefix(e, "%s", s->root);
+	if (!error_is(e, ERROR_NOT_FOUND))
+		return error_prefix(e, "%s", s->root);
+	// Its row may have gone since the caller read it: then it was collected, which is no
+	// damage.
+	struct database *meta;
+	bool named = true;
+	struct error *f = store_meta(s, &meta);
+	if (!f)
+		f = database_has(meta,
+		                 "SELECT 1 FROM snapshots WHERE snapshotter = ? AND number = ?",
+		                 VALUES(TEXT(snapshotter), NUMBER(number)), &named);
+	e = error_join(e, f);
+	return error_prefix(named ? error_recode(e, ERROR_CORRUPT) : e, "%s", s->root);
 }
 
 // --- commit ---------------------------------------------------------------------------------

@@ -218,7 +218,8 @@ fallible store_list_snapshots(struct store *s, const char *ns, const char *snaps
 // (LIMIT). *ret_numbers is the caller's. NOT_FOUND.
 fallible store_snapshot_chain(struct store *s, const char *ns, const char *snapshotter,
                               const char *key, uint64_t **ret_numbers, size_t *ret_n);
-// Opens snapshots/<snapshotter>/<number>. CORRUPT if it isn't there.
+// Opens snapshots/<snapshotter>/<number>. If it isn't there: CORRUPT when a row names it, NOT_FOUND
+// when none does any more.
 fallible store_open_snapshot(struct store *s, const char *snapshotter, uint64_t number,
                              int *ret_dirfd);
 // Makes the active snapshot `key` the committed `name`. Everything in it is on disk before.

@@ -319,6 +319,22 @@ static void commits_and_removes_snapshots(void **arg)
 	assert_true(is_there(f, "snapshots/overlayfs/3")); // numbers are never used again
 }
 
+// A collector may come between the reading of a number and the opening of its folder.
+static void tells_a_collected_snapshot_from_a_damaged_one(void **arg)
+{
+	struct fixture *f = *arg;
+	struct store *s = f->store;
+	int fd;
+	assert_fine(put_snapshot(s, "collected", NULL, STORE_COMMITTED));
+	assert_fine(put_snapshot(s, "damaged", NULL, STORE_COMMITTED));
+	assert_fine(store_remove_snapshot(s, "default", "overlayfs", "collected"));
+	auto_error struct error *gone = store_open_snapshot(s, "overlayfs", 1, &fd);
+	assert_true(error_is(gone, ERROR_NOT_FOUND));
+	assert_fine(tree_remove(s->rootfd, "snapshots/overlayfs/2"));
+	auto_error struct error *lost = store_open_snapshot(s, "overlayfs", 2, &fd);
+	assert_true(error_is(lost, ERROR_CORRUPT));
+}
+
 static void changes_labels(void **arg)
 {
 	struct fixture *f = *arg;
@@ -484,6 +500,7 @@ int main(void)
 		STORE_TEST(lets_the_first_win),
 		STORE_TEST(replaces_garbage_under_a_number),
 		STORE_TEST(commits_and_removes_snapshots),
+		STORE_TEST(tells_a_collected_snapshot_from_a_damaged_one),
 		STORE_TEST(changes_labels),
 		STORE_TEST(keeps_namespaces),
 		STORE_TEST(keeps_leases),

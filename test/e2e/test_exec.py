@@ -144,12 +144,17 @@ int main(void)
 		if (access("/quit", F_OK) == 0)
 			return 0;
 		snprintf(path, sizeof path, "/proc/%d/status", pid + 1);
-		if (ptrace(PTRACE_SEIZE, pid, 0, 0) < 0) { // not yet, or never
+		// Whatever it does next, it stops at the latest on its way out.
+		if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACEEXIT) < 0) { // not yet, or never
 			pid += access(path, F_OK) == 0;
 			continue;
 		}
 		ptrace(PTRACE_INTERRUPT, pid, 0, 0);
-		waitpid(pid, NULL, __WALL);
+		int status;
+		if (waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status)) {
+			pid++; // it was past its end already: nothing to take hold of
+			continue;
+		}
 		snprintf(path, sizeof path, "/proc/%d/status", pid);
 		int fd = open(path, O_RDONLY);
 		ssize_t n = read(fd, text, sizeof text - 1);

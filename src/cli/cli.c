@@ -70,7 +70,9 @@ int cli_main(int argc, char **argv)
 		report_failure(&in, e);
 	if (late)
 		report_failure(&in, late);
-	int status = e ? report_status(&in, e) : late ? report_status(&in, late) : process_status(in.status);
+	int status = e      ? report_status(&in, e)
+	             : late ? report_status(&in, late)
+	                    : process_status(in.status);
 	invocation_done(&in);
 	return status;
 }

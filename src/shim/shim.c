@@ -39,11 +39,13 @@ static struct monitor {
 	int exit_code;
 	int control; // -1: nobody is there
 	int listen;  // -1: nobody can come
+	int code;    // eventfd of an exit code with 32 bits; -1: init has none
 	int held;    // what the creator wants to be let go only after its answer
 	enum { OUTPUT_COPY, OUTPUT_FILE, OUTPUT_LOG } output;
 	bool is_cleaned;
 	char *const *cleaner; // NULL: none
-} monitor = {.control = SHIM_FD_CONTROL, .listen = SHIM_FD_LISTEN, .held = -1};
+} monitor = {
+	.control = SHIM_FD_CONTROL, .listen = SHIM_FD_LISTEN, .code = SHIM_FD_CODE, .held = -1};
 
 static void close_fd(int *fd)
 {
@@ -313,7 +315,7 @@ static bool may_reap(void)
 static int whole_code(int status)
 {
 	uint64_t left;
-	if (read(SHIM_FD_CODE, &left, sizeof left) != (ssize_t)sizeof left ||
+	if (monitor.code < 0 || read(monitor.code, &left, sizeof left) != (ssize_t)sizeof left ||
 	    left > UINT32_MAX + 1ULL)
 		return status;
 	return (int)(uint32_t)(left - 1);
@@ -383,6 +385,9 @@ static bool begin_output(const char *text)
 
 static bool begin(int argc, char *const argv[])
 {
+	// Before anything is opened or received: its number may be somebody else's then.
+	if (fcntl(SHIM_FD_CODE, F_GETFD) < 0)
+		monitor.code = -1;
 	if (argc < 5 || !begin_output(argv[4]))
 		return false;
 	const char *instance = argv[2], *number = argv[3];

@@ -352,7 +352,7 @@ demonstrate_windows()
 		[ -n "$gateway" ] && windows_container "ipconfig && ping -n 2 $gateway"; then
 		done=1
 		# Wine 8's cmd goes on behind && whatever came before (mended in 2024).
-		[ -z "$(windows_container 'cmd /c exit 1 && echo on' 2>/dev/null)" ] || windows_note=1
+		[ -z "$(windows_container 'cmd /c exit 1 && echo ran' 2>/dev/null)" ] || windows_note=1
 	fi
 	"${in_store[@]}" gc >/dev/null 2>&1 || true
 	rm -rf "$store"

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -362,6 +363,35 @@ static void test_swapped_target(void **state)
 	assert_null(tree_remove(fixture.dirfd, "shared"));
 }
 
+// An exit code of 32 bits comes through a descriptor that init has, too: what it does to it neither
+// holds the monitor nor makes a code of garbage.
+static void test_exit_code_descriptor(void **state)
+{
+	(void)state;
+	need_fixture();
+	static const struct {
+		const char *script;
+		int code;
+	} rows[] = {
+		{"exit 3", 3},
+		{"printf '\\1\\1\\0\\0\\0\\0\\0\\0' >&$CODE; exit 3", 256},
+		{"printf '\\0\\0\\0\\0\\1\\0\\0\\0' >&$CODE; exit 3", -1},
+		{"printf '\\1\\0\\0\\0\\1\\0\\0\\0' >&$CODE; exit 3", 3}, // too large
+		{"printf '\\0\\0\\0\\0\\0\\0\\0\\0' >&$CODE; exit 3", 3},
+		{"exec /blocks", 7},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct attack *a = attack(rows[i].script);
+		a->life.request.code_variable = "CODE";
+		auto_fd int from = open(BLOCKS_CODE, O_RDONLY | O_CLOEXEC);
+		auto_fd int to = openat(a->evil, "blocks", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+		assert_true(sendfile(to, from, NULL, INT32_MAX) > 0);
+		fd_cleanup_(&to);
+		to = -1;
+		expect(a, "", rows[i].code);
+	}
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -391,6 +421,7 @@ int main(void)
 		cmocka_unit_test(test_passwd),
 		cmocka_unit_test(test_own_executable),
 		cmocka_unit_test(test_swapped_target),
+		cmocka_unit_test(test_exit_code_descriptor),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -311,11 +311,13 @@ static bool may_reap(void)
 	       (monitor.state == SHIM_CREATED && (monitor.control < 0 || monitor.is_cleaned));
 }
 
-// The code that init left with all its bits, else the one of its status.
+// The code that init left with all its bits, else the one of its status. Asked for, not only read:
+// whoever has the descriptor in there can make it a blocking one.
 static int whole_code(int status)
 {
 	uint64_t left;
-	if (monitor.code < 0 || read(monitor.code, &left, sizeof left) != (ssize_t)sizeof left ||
+	struct pollfd p = {monitor.code, POLLIN, 0};
+	if (poll(&p, 1, 0) != 1 || read(monitor.code, &left, sizeof left) != (ssize_t)sizeof left ||
 	    left > UINT32_MAX + 1ULL)
 		return status;
 	return (int)(uint32_t)(left - 1);

@@ -136,6 +136,52 @@ static void deep_trees_go(void **state)
 	assert_ok(tree_remove(scratch, "deep")); // not there: no error
 }
 
+enum { TREES = 1500, REMOVERS = 4 };
+
+static int remove_each_tree(int parentfd)
+{
+	for (int i = 0; i < TREES; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "%d", i);
+		auto_error struct error *e = tree_remove(parentfd, name);
+		if (e)
+			fprintf(stderr, "%s\n", e->message);
+		if (e || faccessat(parentfd, name, F_OK, 0) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+// A collector and the owner may meet at one tree: each finds it gone in the end, and no error. Who
+// is behind has less to do, and so they meet again and again.
+static void several_remove_one_tree(void **state)
+{
+	(void)state;
+	auto_fd int all = -1;
+	assert_ok(path_make_dir_at(scratch, "all", 0755, &all));
+	for (int i = 0; i < TREES; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "%d", i);
+		auto_fd int top = -1, below = -1;
+		assert_ok(path_make_dir_at(all, name, 0755, &top));
+		assert_ok(path_make_dir_at(top, "d", 0755, &below));
+		assert_int_equal(mkdirat(below, "e", 0755), 0);
+		assert_int_equal(mkdirat(below, "f", 0755), 0);
+	}
+	pid_t pids[REMOVERS];
+	for (int i = 0; i < REMOVERS; i++) {
+		pids[i] = fork();
+		if (!pids[i])
+			_exit(remove_each_tree(all));
+	}
+	for (int i = 0; i < REMOVERS; i++) {
+		int status;
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_int_equal(status, 0);
+	}
+	assert_ok(tree_remove(scratch, "all"));
+}
+
 static void hard_links_count_once(void **state)
 {
 	(void)state;
@@ -237,6 +283,7 @@ int main(void)
 		cmocka_unit_test(paths_stay_inside),
 		cmocka_unit_test(folders_are_tightened),
 		cmocka_unit_test(deep_trees_go),
+		cmocka_unit_test(several_remove_one_tree),
 		cmocka_unit_test(hard_links_count_once),
 		cmocka_unit_test(mounts_are_not_crossed),
 		cmocka_unit_test(locks),

@@ -88,10 +88,12 @@ static void empty_directory(struct removal *r, const char *name)
 {
 	defer(dir_cleanup) DIR *dir = NULL;
 	struct error *e = open_entries(r->topfd, name, r->dev, &dir);
-	if (e) {
+	if (e && e->sys == ENOENT)
+		error_drop(&e); // another one removes it, too
+	if (e)
 		note(r, e);
+	if (!dir)
 		return;
-	}
 	for (struct dirent *d; (d = next_entry(dir));) {
 		enum removed what;
 		e = remove_one(dirfd(dir), d->d_name, &what);
@@ -100,10 +102,10 @@ static void empty_directory(struct removal *r, const char *name)
 			snprintf(lifted, sizeof(lifted), ".lifted-%llu",
 			         (unsigned long long)++r->n_lifted);
 			// EEXIST: the tree has such a name itself; the next pass takes the next
-			// number.
+			// number. ENOENT: another one was quicker.
 			if (renameat2(dirfd(dir), d->d_name, r->topfd, lifted, RENAME_NOREPLACE) <
 			            0 &&
-			    errno != EEXIST)
+			    errno != EEXIST && errno != ENOENT)
 				e = error_recode(error_system(errno, "%s", d->d_name), ERROR_BUSY);
 		}
 		if (e)
@@ -117,10 +119,15 @@ static void empty_directory(struct removal *r, const char *name)
 static fallible remove_pass(struct removal *r)
 {
 	defer(dir_cleanup) DIR *dir = NULL;
-	TRY(open_entries(r->topfd, ".", 0, &dir));
+	struct error *e = open_entries(r->topfd, ".", 0, &dir);
+	if (e && e->sys == ENOENT) {
+		error_drop(&e); // another one has removed it
+		return NULL;
+	}
+	TRY(e);
 	for (struct dirent *d; (d = next_entry(dir));) {
 		enum removed what;
-		struct error *e = remove_one(r->topfd, d->d_name, &what);
+		e = remove_one(r->topfd, d->d_name, &what);
 		if (!e && what == IS_FULL_DIRECTORY) {
 			empty_directory(r, d->d_name);
 			e = remove_one(r->topfd, d->d_name, &what);
@@ -142,6 +149,8 @@ fallible tree_remove(int parentfd, const char *name)
 	if (what == REMOVED)
 		return NULL;
 	auto_fd int topfd = openat(parentfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (topfd < 0 && errno == ENOENT)
+		return NULL;
 	if (topfd < 0)
 		FAIL_ERRNO("open %s", name);
 	struct stat st, parent;

@@ -5,8 +5,9 @@
 #include "base/error.h"
 #include <stdint.h>
 
-// Removes `name` in `dirfd` and all below it. What is not there is no error. A mount point below is
-// BUSY, and everything else is removed as far as possible. Any depth; needs few descriptors.
+// Removes `name` in `dirfd` and all below it. What is not there is no error, so that
+// several may remove one tree at once. A mount point below is BUSY, and everything else is removed
+// as far as possible. Any depth; needs few descriptors.
 fallible tree_remove(int dirfd, const char *name);
 // Sums up what is below `dirfd`: allocated bytes (blocks × 512, hard links once) and inodes, the
 // directory itself included.

@@ -106,6 +106,12 @@ def make_disk(folder, size, kind="ext4"):
 
 
 def mount_disk(folder, image):
+    """A worker of ours that is still leaving has a mount namespace of its own: until it is gone, the
+    same file system, shut down or not, would be mounted once more instead of what is on the disk."""
+    deadline = time.monotonic() + 30
+    while subprocess.run(["losetup", "-j", str(image)], check=True, capture_output=True).stdout:
+        assert time.monotonic() < deadline, f"{image} is still in use"
+        time.sleep(0.02)
     subprocess.run(["mount", "-o", "loop", str(image), str(folder)], check=True)
 
 

@@ -379,8 +379,11 @@ int main(int argc, char **argv)
 		else
 			server = argv[i];
 	}
-	if (WSAStartup(MAKEWORD(2, 2), &data))
+	int error = WSAStartup(MAKEWORD(2, 2), &data);
+	if (error) {
+		complain("*** The network can't be used: error %d\n", error);
 		return 1;
+	}
 	read_resolv_conf(configured);
 	if (!choose_server(server ? server : configured))
 		return 1;

@@ -14,12 +14,28 @@
 static char out_bytes[16384];
 static size_t out_size;
 
+// A reader that is gone is no news; anything else is said where it can be.
+static void end_unwritten(HANDLE to)
+{
+	DWORD error = GetLastError(), n;
+	HANDLE other = GetStdHandle(STD_ERROR_HANDLE);
+	char text[64];
+	bool reader_gone = error == ERROR_BROKEN_PIPE || error == ERROR_NO_DATA ||
+	                   error == ERROR_PIPE_NOT_CONNECTED; // Wine's
+	if (to != other && !reader_gone) {
+		int size = _snprintf(text, sizeof(text), "Output can't be written: error %lu.\r\n",
+		                     error);
+		WriteFile(other, text, (DWORD)size, &n, NULL);
+	}
+	ExitProcess(1);
+}
+
 static void write_all(HANDLE to, const char *bytes, size_t size)
 {
 	while (size) {
 		DWORD n = 0;
 		if (!WriteFile(to, bytes, (DWORD)size, &n, NULL) || !n)
-			ExitProcess(1);
+			end_unwritten(to);
 		bytes += n;
 		size -= n;
 	}

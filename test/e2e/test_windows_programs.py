@@ -161,10 +161,12 @@ def dns_server(address):
                 server.sendto(answer(query), peer)
         thread = threading.Thread(target=serve)
         thread.start()
-        yield
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-            last.sendto(b"end", (address, 53))
-        thread.join()
+        try:
+            yield
+        finally:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+                last.sendto(b"end", (address, 53))
+            thread.join()
 
 
 HEAD = "Server:  UnKnown\nAddress:  10.123.0.1\n\n"

@@ -290,6 +290,8 @@ static fallible read_key(struct reader *r, const struct pending *p, struct str *
 		return corrupt(p->offset, "no key here");
 	uint32_t flags = get16(nk.bytes + 2);
 	TRY(read_name(&nk, NK_SIZE, get16(nk.bytes + 72), flags & NK_LATIN1, name));
+	if (p->parent && (!name->size || strchr(name->bytes, '\\')))
+		return corrupt(p->offset, "no name of a key"); // paths couldn't hold it
 	if (name->size > HIVE_NAME_MAX)
 		return corrupt(p->offset, "a name of more than 255 characters");
 	struct hive_key *key =

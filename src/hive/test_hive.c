@@ -185,6 +185,25 @@ static void deep(void **state)
 	error_free(e);
 }
 
+// Names that a path can't hold: a delta with one would be laid over another key than its own, and
+// Wine would take "Wine\\Drivers" for a key of its own.
+static void names_of_keys(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"", "a\\b", "\\"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		auto_hive struct hive *h = hive_new(), *read = NULL;
+		auto_str struct str s = STR_LIMIT(1 << 20);
+		hive_add_key(h, h->root, names[i]);
+		assert_null(hive_write(h, &s));
+		struct error *e = hive_read(s.bytes, s.size, &read);
+		assert_non_null(e);
+		assert_int_equal(e->code, ERROR_CORRUPT);
+		assert_string_equal(strrchr(e->message, ':') + 2, "no name of a key");
+		error_free(e);
+	}
+}
+
 // db with a count beyond its list: libhivex reads past its mapping there.
 static void big_data(void **state)
 {
@@ -258,6 +277,7 @@ int main(void)
 		cmocka_unit_test(there_and_back), cmocka_unit_test(liars),
 		cmocka_unit_test(loops),          cmocka_unit_test(deep),
 		cmocka_unit_test(big_data),       cmocka_unit_test(deltas),
+		cmocka_unit_test(names_of_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

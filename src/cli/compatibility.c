@@ -30,6 +30,12 @@ static const char *const differences[][2] = {
 	{"`--mount` takes docker's target, readonly and ro too; as coracle and with these type=bind "
 	 "binds without options", "ctr answers \"no such device\""},
 	{"a second archive behind `images import` is an error", "ctr drops it without a word"},
+	{"`--uidmap` alone is an error, and both map the layers by mounts, with `--remap-labels` or without",
+	 "ctr drops one alone without a word, and copies the root file system"},
+	{"with `--uidmap` and `--cni` the network namespace belongs to the host: `ping` has no right to a "
+	 "raw socket, `net.*` can't be set", "it exists, with its interfaces, before the container"},
+	{"`--snapshotter-label` has nothing to label with `--rm`", "there is no snapshot, only an upper"},
+	{"`--rdt-class` without resctrl is an error", "the limit was asked for"},
 	{"`snapshots mounts` quotes for sh", "a path with a blank would be two words"},
 };
 // clang-format on

@@ -13,11 +13,32 @@
 #define FILE_LIMIT ((size_t)4 << 20) // of --env-file and --seccomp-profile
 
 // The lists of a request point into these; all is freed at once.
-enum list { LABELS, ANNOTATIONS, MOUNTS, WITH_NS, CAP_ADD, CAP_DROP, DEVICES, VOLUMES, LISTS };
+enum list {
+	LABELS,
+	ANNOTATIONS,
+	MOUNTS,
+	WITH_NS,
+	CAP_ADD,
+	CAP_DROP,
+	DEVICES,
+	VOLUMES,
+	UIDMAP,
+	GIDMAP,
+	SNAPSHOT_LABELS,
+	LISTS
+};
 static const char *const list_flags[LISTS] = {
-	[LABELS] = "label",    [ANNOTATIONS] = "annotation", [MOUNTS] = "mount",
-	[WITH_NS] = "with-ns", [CAP_ADD] = "cap-add",        [CAP_DROP] = "cap-drop",
-	[DEVICES] = "device",  [VOLUMES] = "volume",
+	[LABELS] = "label",
+	[ANNOTATIONS] = "annotation",
+	[MOUNTS] = "mount",
+	[WITH_NS] = "with-ns",
+	[CAP_ADD] = "cap-add",
+	[CAP_DROP] = "cap-drop",
+	[DEVICES] = "device",
+	[VOLUMES] = "volume",
+	[UIDMAP] = "uidmap",
+	[GIDMAP] = "gidmap",
+	[SNAPSHOT_LABELS] = "snapshotter-label",
 };
 
 struct request {
@@ -25,6 +46,7 @@ struct request {
 	struct engine_pull pull;
 	char *docker_config;
 	struct spec_request spec;
+	struct spec_texts snapshot_labels;
 	const char **lists[LISTS];
 	struct strings env;
 	char *env_file, *seccomp_profile;
@@ -83,10 +105,17 @@ static fallible read_named(const char *path, char **ret)
 static void fill_lists(const struct invocation *in, struct request *r)
 {
 	struct spec_texts *into[LISTS] = {
-		[LABELS] = &r->spec.labels,           [MOUNTS] = &r->spec.mounts,
-		[ANNOTATIONS] = &r->spec.annotations, [CAP_ADD] = &r->spec.cap_add,
-		[CAP_DROP] = &r->spec.cap_drop,       [WITH_NS] = &r->spec.with_ns,
-		[DEVICES] = &r->spec.devices,         [VOLUMES] = &r->spec.volumes,
+		[LABELS] = &r->spec.labels,
+		[MOUNTS] = &r->spec.mounts,
+		[ANNOTATIONS] = &r->spec.annotations,
+		[CAP_ADD] = &r->spec.cap_add,
+		[CAP_DROP] = &r->spec.cap_drop,
+		[WITH_NS] = &r->spec.with_ns,
+		[DEVICES] = &r->spec.devices,
+		[VOLUMES] = &r->spec.volumes,
+		[UIDMAP] = &r->spec.uidmap,
+		[GIDMAP] = &r->spec.gidmap,
+		[SNAPSHOT_LABELS] = &r->snapshot_labels,
 	};
 	for (size_t i = 0; i < LISTS; i++) {
 		r->lists[i] = flag_texts(in, list_flags[i], &into[i]->n);
@@ -129,6 +158,10 @@ static fallible fill_spec(const struct invocation *in, struct request *r)
 	spec->user = optional(flag_text(in, "user"));
 	spec->hostname = optional(flag_text(in, "hostname"));
 	spec->rootfs_propagation = optional(flag_text(in, "rootfs-propagation"));
+	spec->rdt_class = optional(flag_text(in, "rdt-class"));
+	spec->apparmor_profile = optional(flag_text(in, "apparmor-profile"));
+	spec->apparmor_default_profile = optional(flag_text(in, "apparmor-default-profile"));
+	spec->runc_systemd_cgroup = flag_bool(in, "runc-systemd-cgroup");
 	spec->net_host = flag_bool(in, "net-host");
 	spec->privileged = flag_bool(in, "privileged");
 	spec->tty = flag_bool(in, "tty");
@@ -155,6 +188,25 @@ static void warn_of_ignored(const struct invocation *in)
 		if (s->level + 1 != in->depth || words_have(counting, s->flag->name))
 			continue;
 		auto_free char *text = alloc_printf("--%s is ignored with --config", s->flag->name);
+		output_log(in, "warning", text, NULL);
+	}
+}
+
+// What ctr hands to runc or to a sandbox has nobody to go to; said, since ctr's users rely on it.
+static void warn_of_idle(const struct invocation *in)
+{
+	static const struct {
+		const char *flag, *why;
+	} idle[] = {
+		{"runc-binary", "coracle is its own runtime"},
+		{"runc-root", "coracle is its own runtime"},
+		{"sandbox", "the container is recorded for it, and joins nothing"},
+	};
+	for (size_t i = 0; i < sizeof(idle) / sizeof(*idle); i++) {
+		if (!*flag_text(in, idle[i].flag))
+			continue;
+		auto_free char *text = alloc_printf("--%s %s: %s", idle[i].flag,
+		                                    flag_text(in, idle[i].flag), idle[i].why);
 		output_log(in, "warning", text, NULL);
 	}
 }
@@ -206,7 +258,11 @@ static fallible fill(const struct invocation *in, const struct session *s, struc
 	TRY(fill_arguments(in, r));
 	if (r->run.config)
 		warn_of_ignored(in);
+	warn_of_idle(in);
 	TRY(fill_spec(in, r));
+	r->run.sandbox = optional(flag_text(in, "sandbox"));
+	r->run.snapshot_labels = r->snapshot_labels.items;
+	r->run.n_snapshot_labels = r->snapshot_labels.n;
 	r->run.spec = &r->spec;
 	r->run.platform = optional(flag_text(in, "platform"));
 	r->run.snapshotter = session_snapshotter(s);

@@ -3,7 +3,7 @@
 
 // clang-format off
 const struct flag containers_create_flags[] = {
-	{"snapshotter-label", NULL, TEXTS("KEY=VALUE"), "label the snapshot", .bits = FLAG_NOT_YET},
+	{"snapshotter-label", NULL, TEXTS("KEY=VALUE"), "label the snapshot"},
 	// What ctr has for run alone.
 	{"cgroup", NULL, TEXT("PATH"), "put the container into this cgroup", .bits = FLAG_OURS},
 	{"platform", NULL, TEXT("OS/ARCH"), "run the image for this platform", .bits = FLAG_OURS},
@@ -15,6 +15,8 @@ const struct flag containers_create_flags[] = {
 	 .initial = "1024"},
 	{"cpuset-cpus", NULL, TEXT("LIST"), "CPUs to use, e.g. 0-2,4", .bits = FLAG_OURS},
 	{"cpuset-mems", NULL, TEXT("LIST"), "memory nodes to use", .bits = FLAG_OURS},
+	{"uidmap", NULL, TEXTS("ID:HOST:SIZE"), "map user ids, with --gidmap", .bits = FLAG_OURS},
+	{"gidmap", NULL, TEXTS("ID:HOST:SIZE"), "map group ids, with --uidmap", .bits = FLAG_OURS},
 	{"no-seccomp", NULL, BOOL, "do not filter system calls", .bits = FLAG_OURS},
 	{NULL},
 };

@@ -18,6 +18,8 @@ struct copying {
 	const char *id;
 	char *buffer;
 	dev_t device; // of the folders that are copied
+	uid_t uid;    // who owns what is made: root of a container with a user namespace
+	gid_t gid;
 };
 
 static fallible copy_bytes(struct copying *c, int from, int to, uint64_t size, const char *name)
@@ -47,14 +49,21 @@ static fallible reopen(int fd, int flags, const char *name, int *ret)
 	return NULL;
 }
 
-static fallible open_target(int to, const char *name, int *ret)
+static fallible give(const struct copying *c, int fd, const char *name)
+{
+	if ((c->uid || c->gid) && fchownat(fd, "", c->uid, c->gid, AT_EMPTY_PATH) < 0)
+		FAIL_ERRNO("owner of %s", name);
+	return NULL;
+}
+
+static fallible open_target(const struct copying *c, int to, const char *name, int *ret)
 {
 	int fd = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 && errno != EEXIST)
 		FAIL_ERRNO("%s", name);
 	if (fd >= 0) {
 		*ret = fd;
-		return NULL;
+		return give(c, fd, name);
 	}
 	auto_fd int seen = openat(to, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
@@ -71,15 +80,16 @@ static fallible copy_file(struct copying *c, int seen, const struct stat *st, in
 	int from = -1, target = -1;
 	TRY(reopen(seen, O_RDONLY, name, &from));
 	auto_fd int source = from;
-	TRY(open_target(to, name, &target));
+	struct error *unopened = open_target(c, to, name, &target);
 	auto_fd int written = target;
+	TRY(unopened);
 	TRY(copy_bytes(c, source, written, (uint64_t)st->st_size, name));
 	if (fchmod(written, st->st_mode & 0777) < 0) // no set-user-ID of somebody else's
 		FAIL_ERRNO("mode of %s", name);
 	return fd_close(&written);
 }
 
-static fallible copy_link(int seen, int to, const char *name)
+static fallible copy_link(const struct copying *c, int seen, int to, const char *name)
 {
 	char target[LINK_MAX_SIZE];
 	ssize_t n = readlinkat(seen, "", target, sizeof(target) - 1);
@@ -88,6 +98,8 @@ static fallible copy_link(int seen, int to, const char *name)
 	target[n] = 0;
 	if (symlinkat(target, to, name) < 0)
 		FAIL_ERRNO("link %s", name);
+	if ((c->uid || c->gid) && fchownat(to, name, c->uid, c->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		FAIL_ERRNO("owner of %s", name);
 	return NULL;
 }
 
@@ -99,11 +111,14 @@ static fallible copy_folder(struct copying *c, int seen, const struct stat *st, 
 {
 	if (depth == DEPTH_MAX)
 		return error_new(ERROR_LIMIT, "%s: more than %d folders deep", name, DEPTH_MAX);
-	if (mkdirat(to, name, 0700) < 0 && errno != EEXIST)
+	bool is_new = mkdirat(to, name, 0700) == 0;
+	if (!is_new && errno != EEXIST)
 		FAIL_ERRNO("make folder %s", name);
 	auto_fd int target = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (target < 0)
 		FAIL_ERRNO("folder %s", name);
+	if (is_new)
+		TRY(give(c, target, name));
 	int listed = openat(seen, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = listed < 0 ? NULL : fdopendir(listed);
 	if (!dir)
@@ -131,7 +146,7 @@ static fallible copy_opened(struct copying *c, int seen, int to, const char *as,
 	if (S_ISREG(st.st_mode))
 		return copy_file(c, seen, &st, to, as);
 	if (S_ISLNK(st.st_mode))
-		return copy_link(seen, to, as);
+		return copy_link(c, seen, to, as);
 	bool is_folder = S_ISDIR(st.st_mode) && st.st_dev == c->device;
 	if (is_folder)
 		return copy_folder(c, seen, &st, to, as, depth);
@@ -155,6 +170,8 @@ static fallible copy_entry(struct copying *c, int from, const char *name, int to
 struct root {
 	int fd;
 	struct store_claim *claim; // of one that doesn't run, so that it stays so
+	uid_t uid;                 // root's of its user namespace, or 0
+	gid_t gid;
 };
 
 static void root_done(struct root *r)
@@ -205,12 +222,31 @@ static fallible open_stopped(struct engine *e, const struct store_container *c, 
 	return error;
 }
 
+static int64_t outside(const struct oci_id_mappings *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (!list->items[i].container_id)
+			return list->items[i].host_id;
+	}
+	return 0;
+}
+
+static fallible find_owner(const struct store_container *c, struct root *ret)
+{
+	auto_oci_spec struct oci_spec *spec = NULL;
+	TRY_AS(oci_spec_parse(c->spec, strlen(c->spec), &spec), "container %s", c->id);
+	ret->uid = (uid_t)outside(&spec->linux_.uid_mappings);
+	ret->gid = (gid_t)outside(&spec->linux_.gid_mappings);
+	return NULL;
+}
+
 static fallible open_root(struct engine *e, const char *id, struct root *ret)
 {
 	struct store *store;
 	defer(life_forget) struct life life = {0};
 	TRY(engine_store(e, &store));
 	TRY(life_of_container(e, id, &life));
+	TRY(find_owner(life.container, ret));
 	if (life.owner == LIFE_RUNNING)
 		return open_running(e, id, &ret->fd);
 	life_forget(&life);
@@ -279,5 +315,9 @@ fallible engine_copy(struct engine *e, const struct engine_copy *request)
 		return error_new(ERROR_INVALID, "%s: has no name of its own to be copied under",
 		                 source);
 	struct copying c = {.engine = e, .id = request->id, .buffer = buffer};
+	if (request->is_into) {
+		c.uid = root.uid;
+		c.gid = root.gid;
+	}
 	return copy_opened(&c, from, to, name, 0);
 }

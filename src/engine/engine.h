@@ -324,7 +324,10 @@ struct engine_run {
 	const char *pid_file;      // NULL: none
 	const char *const *labels; // KEY=VALUE
 	size_t n_labels;
-	bool remove; // --rm
+	const char *const *snapshot_labels; // KEY=VALUE, of the snapshot that is kept
+	size_t n_snapshot_labels;
+	const char *sandbox; // for the record; NULL: none
+	bool remove;         // --rm
 	bool cni;
 	bool null_io;
 	bool no_pivot;

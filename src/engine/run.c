@@ -57,7 +57,7 @@ static fallible put_rows(struct run *run)
 		.snapshot_key = run->snapshots && !run->scratch ? r->id : "",
 		.runtime = r->runtime ? r->runtime : "io.containerd.runc.v2",
 		.runtime_options = "containerd.runc.v1.Options",
-		.sandbox = "",
+		.sandbox = r->sandbox ? r->sandbox : "",
 		.spec = run->spec_text,
 		.labels = labels_view(&run->labels),
 		.extensions = &cni,
@@ -136,9 +136,12 @@ static fallible make_writable(struct run *run)
 		return store_make_upper(run->engine->store, run->instance, like, &run->upper,
 		                        &run->work);
 	}
-	struct error *error =
-		snapshots_prepare(run->snapshots, run->request->id, run->manifest->chain_id,
-	                          &(struct store_labels){0}, NULL);
+	auto_labels struct label_list labels = {0};
+	TRY(labels_parse(run->request->snapshot_labels, run->request->n_snapshot_labels, true,
+	                 &labels));
+	struct store_labels view = labels_view(&labels);
+	struct error *error = snapshots_prepare(run->snapshots, run->request->id,
+	                                        run->manifest->chain_id, &view, NULL);
 	run->lost_layers = error_is(error, ERROR_NOT_FOUND);
 	TRY(error);
 	run->has_snapshot = true;
@@ -231,6 +234,7 @@ static struct runtime_root root_of(const struct run *run)
 			.work = run->work,
 			.is_volatile = true,
 			.dirfd = -1,
+			.is_mapped = true,
 		};
 	} else if (run->active->lower->n) {
 		root = (struct runtime_root){
@@ -240,9 +244,11 @@ static struct runtime_root root_of(const struct run *run)
 			.upper = run->active->fs,
 			.work = run->active->work,
 			.dirfd = -1,
+			.is_mapped = true,
 		};
 	} else {
 		root.kind = RUNTIME_ROOT_DIRECTORY;
+		root.is_mapped = true;
 		root.dirfd = run->active->fs;
 	}
 	return root;

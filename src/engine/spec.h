@@ -39,7 +39,8 @@ struct spec_request {
 	struct oci_i64 cpu_quota;  // microseconds; -1 is as unset
 	uint64_t cpu_period;
 	const char *cpuset_cpus, *cpuset_mems;
-	const char *rootfs_propagation, *rdt_class, *apparmor_profile;
+	const char *rootfs_propagation, *rdt_class, *apparmor_profile, *apparmor_default_profile;
+	bool runc_systemd_cgroup;         // refused: there is no runc that could ask systemd
 	struct spec_texts uidmap, gidmap; // container:host:size
 	const char *cgroup;               // --cgroup: "" for none; NULL: /NAMESPACE/ID
 	bool has_rootfs;                  // --rootfs: the first argument is a folder

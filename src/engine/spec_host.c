@@ -174,9 +174,31 @@ static fallible look(const struct spec_request *r, struct spec_host *host)
 	return NULL;
 }
 
+// What a kernel or machine without it can't have, in ctr's words.
+static fallible refuse_missing(const struct spec_request *r)
+{
+	static const char profiles[] = "/sys/kernel/security/apparmor/profiles";
+	if (r->runc_systemd_cgroup && !(r->cgroup && *r->cgroup))
+		return error_new(ERROR_USAGE,
+		                 "option --runc-systemd-cgroup requires --cgroup to be set, e.g. "
+		                 "\"machine.slice:foo:deadbeef\"");
+	if (r->runc_systemd_cgroup)
+		return error_new(
+			ERROR_UNSUPPORTED,
+			"--runc-systemd-cgroup: coracle makes its cgroups itself, and asks no "
+			"systemd");
+	if (!r->apparmor_default_profile)
+		return NULL;
+	auto_fd int fd = open(profiles, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return error_new(ERROR_UNSUPPORTED, "open %s: no such file or directory", profiles);
+	return error_new(ERROR_UNSUPPORTED, "--apparmor-default-profile: not in coracle yet");
+}
+
 fallible spec_host_look(const struct spec_request *request, struct spec_host *ret)
 {
 	auto_spec_host struct spec_host host = {0};
+	TRY(refuse_missing(request));
 	TRY(look(request, &host));
 	*ret = host;
 	host = (struct spec_host){0};

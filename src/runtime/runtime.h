@@ -38,6 +38,10 @@ struct runtime_root {
 	int upper, work;  // overlay: -1 and -1 make it read-only
 	bool is_volatile; // overlay: never synced; upper and work can only be deleted afterwards
 	int dirfd;        // directory
+	// With a user namespace: the layers are seen through its mapping, as if the IDs on disk
+	// were those inside. False: as they stand. Overlay: the upper is given to the namespace's
+	// root.
+	bool is_mapped;
 };
 
 // A text file of ours (/etc/hosts, …), bound read-only over `path` in the container. If the image

@@ -67,7 +67,7 @@ check "coracle images import " "<-o default>"
 check "coracle run --env-file " "<-o default>"
 check "coracle imag" "images"
 check "coracle images unm" "unmount"
-check "coracle run --snapsh" "--snapshotter"
+check "coracle run --snapsh" "--snapshotter-label --snapshotter"
 COMP_WORDBREAKS=${COMP_WORDBREAKS//:/}
 complete_line "coracle images rm docker.io/library/debian:1"
 [[ "${COMPREPLY[*]}" == docker.io/library/debian:12 ]] || { echo "without a colon: ${COMPREPLY[*]}"; failed=1; }

@@ -72,7 +72,7 @@ static int step_sync(struct child *c)
 // In a new user namespace we are nobody until we ask to be its root.
 static int step_user(struct child *c)
 {
-	if (!(c->plan->clone_flags & CLONE_NEWUSER))
+	if (!c->plan->has_user_namespace)
 		return 0;
 	int sys = process_set_ids(0, 0, (const gid_t[]){0}, 0);
 	return sys ? sys : process_set_dumpable(false);
@@ -80,6 +80,8 @@ static int step_user(struct child *c)
 
 static int step_join(struct child *c)
 {
+	if (c->plan->has_user_namespace && !c->plan->is_exec) // our parent has, before it made us
+		return 0;
 	for (size_t i = 0; i < c->plan->n_joins; i++) {
 		c->index = (int)i;
 		int sys = namespace_enter(c->plan->joins[i].fd, c->plan->joins[i].flag);
@@ -361,6 +363,7 @@ static const struct step exec_steps[] = {
 	{STEP_CGROUPS,          step_cgroups},
 	{STEP_SESSION,          step_session},
 	{STEP_JOIN,             step_join},
+	{STEP_USER,             step_user},
 	{STEP_ROOT,             step_enter_root},
 	{STEP_STDIO,            step_stdio},
 	{STEP_CWD,              child_cwd},

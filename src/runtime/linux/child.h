@@ -32,6 +32,8 @@ int child_open(int root, const char *path, uint64_t flags, uint64_t resolve, int
 // is_strict: there may be no links.
 int child_make_target(int root, const char *path, bool is_file, bool is_strict, int *ret);
 
+// The mount itself, detached; the kernel's words go to `text`.
+int child_make_mount(const struct plan_mount *m, int *ret, char *text, size_t size);
 int child_attach_root(struct child *c);
 int child_mounts(struct child *c);
 int child_devices(struct child *c);

@@ -40,13 +40,18 @@ static int check_target(struct child *c, const struct plan_mount *m, int target)
 	return EPERM;
 }
 
+int child_make_mount(const struct plan_mount *m, int *ret, char *text, size_t size)
+{
+	struct mount_options o = m->options;
+	if (m->late_readonly)
+		o.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+	return mount_make(m->type, m->name, &o, ret, text, size);
+}
+
 static int mount_one(struct child *c, struct plan_mount *m)
 {
 	if (m->source < 0) {
-		struct mount_options o = m->options;
-		if (m->late_readonly)
-			o.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
-		int sys = mount_make(m->type, m->name, &o, &m->source, c->text, sizeof c->text);
+		int sys = child_make_mount(m, &m->source, c->text, sizeof c->text);
 		if (sys)
 			return sys;
 	}
@@ -76,8 +81,18 @@ int child_mounts(struct child *c)
 
 // ---- /dev ---------------------------------------------------------------------------------------
 
+// Where nodes can't be made: what is there already stays, as below.
+static int bind_device(struct child *c, const struct plan_device *d)
+{
+	auto_fd int target = -1;
+	int sys = child_make_target(c->root, d->path, true, false, &target);
+	return sys ? sys : mount_attach(d->source, target);
+}
+
 static int make_device(struct child *c, const struct plan_device *d)
 {
+	if (d->source >= 0)
+		return bind_device(c, d);
 	auto_fd int parent = -1;
 	const char *name = strrchr(d->path, '/') + 1;
 	int dirfd = c->dev;

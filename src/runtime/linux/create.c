@@ -86,8 +86,9 @@ static int compare_ints(const void *a, const void *b)
 static void plan_keep(struct plan *plan)
 {
 	size_t n = 0;
-	plan->kept = arena_alloc(plan->arena, (plan->n_mounts + plan->n_joins + CGROUP_ENTRANCES +
-	                                       14) * sizeof *plan->kept);
+	plan->kept = arena_alloc(plan->arena, (plan->n_mounts + plan->n_joins + plan->n_devices +
+	                                       CGROUP_ENTRANCES + 14) *
+	                                              sizeof *plan->kept);
 	const int single[] = {plan->console,  plan->root,     plan->null_mount,   plan->null,
 	                      plan->stdio[0], plan->stdio[1], plan->stdio[2],     plan->report,
 	                      plan->go,       plan->sync,     plan->init_program, plan->filter_fd,
@@ -96,6 +97,8 @@ static void plan_keep(struct plan *plan)
 		plan->kept[n++] = single[i];
 	for (size_t i = 0; i < plan->n_mounts; i++)
 		plan->kept[n++] = plan->mounts[i].source;
+	for (size_t i = 0; i < plan->n_devices; i++)
+		plan->kept[n++] = plan->devices[i].source;
 	for (size_t i = 0; i < plan->n_joins; i++)
 		plan->kept[n++] = plan->joins[i].fd;
 	for (size_t i = 0; i < CGROUP_ENTRANCES; i++)
@@ -109,6 +112,11 @@ static void plan_keep(struct plan *plan)
 	plan->n_kept = used;
 }
 
+static bool needs_maps(const struct plan *plan)
+{
+	return plan->has_user_namespace && !plan->is_exec;
+}
+
 static fallible make_pipes(struct runtime_task *task, struct making *m)
 {
 	int report[2], control[2];
@@ -118,8 +126,10 @@ static fallible make_pipes(struct runtime_task *task, struct making *m)
 	m->report = report[1];
 	if (pipe2(m->go, O_CLOEXEC) < 0)
 		FAIL_ERRNO("pipe");
-	// Only a new cgroup namespace has to wait until its process has been put into all groups.
-	if (m->plan->new_cgroup_namespace && pipe2(m->sync, O_CLOEXEC) < 0)
+	// A new cgroup namespace has to wait until its process has been put into all groups, a
+	// user namespace for its maps.
+	bool waits = m->plan->new_cgroup_namespace || needs_maps(m->plan);
+	if (waits && pipe2(m->sync, O_CLOEXEC) < 0)
 		FAIL_ERRNO("pipe");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0)
 		FAIL_ERRNO("socket");
@@ -215,6 +225,17 @@ static fallible prepare_code(const struct runtime_request *request, struct plan 
 	return NULL;
 }
 
+// So that its user can open /dev/stdout; from inside nobody could give it a pipe of the host's.
+static void give_streams(const struct plan *plan)
+{
+	int64_t uid = id_map_outside(plan->uids, plan->n_uids, plan->uid);
+	for (int i = 0; i < 3 && plan->has_user_namespace && uid >= 0; i++) {
+		struct stat st;
+		if (plan->stdio[i] >= 0 && fstat(plan->stdio[i], &st) == 0 && S_ISFIFO(st.st_mode))
+			ignore(fchown(plan->stdio[i], (uid_t)uid, (gid_t)-1)); // as in step_stdio()
+	}
+}
+
 static fallible prepare(const struct runtime_request *request, struct runtime_task *task,
                         struct making *m)
 {
@@ -233,6 +254,7 @@ static fallible prepare(const struct runtime_request *request, struct runtime_ta
 	struct plan *plan = m->plan;
 	if (m->has_stdio)
 		memcpy(plan->stdio, m->stdio.init, sizeof plan->stdio);
+	give_streams(plan);
 	plan->report = m->report;
 	plan->go = m->go[0];
 	plan->sync = m->sync[0];
@@ -260,12 +282,20 @@ static fallible settle(const struct runtime_request *request, struct runtime_tas
 		task->held = openat(proc, "ns/mnt", O_RDONLY | O_CLOEXEC);
 	if (task->held < 0 && !task->is_exec)
 		FAIL_ERRNO("process %d", (int)task->pid);
+	if (task->plan->rdt_tasks >= 0) {
+		auto_free char *text = alloc_printf("%d", (int)task->pid);
+		if (write(task->plan->rdt_tasks, text, strlen(text)) < 0)
+			FAIL_ERRNO("resctrl class");
+	}
 	const struct oci_i64 *score = &request->spec->process.oom_score_adj;
 	if (score->set) {
 		auto_free char *text = alloc_printf("%lld", (long long)score->value);
 		TRY_AS(file_write_value(proc, "oom_score_adj", text), "process.oomScoreAdj %s",
 		       text);
 	}
+	if (needs_maps(task->plan))
+		TRY(id_maps_write(task->pid, task->plan->uids, task->plan->n_uids, task->plan->gids,
+		                  task->plan->n_gids, false));
 	if (m->sync[1] >= 0 && write(m->sync[1], "", 1) != 1)
 		FAIL_ERRNO("process %d", (int)task->pid);
 	return NULL;

@@ -55,6 +55,64 @@ static int place_descriptors(const struct launch *l)
 	return process_close_from(SHIM_FD_END);
 }
 
+// What init may not enter from a user namespace of its own it is born in: we go there, make it, and
+// come back, since the cleaner that we become has its work where we are.
+enum { JOINS_MAX = NAMESPACE_KINDS + 1 };
+struct visit {
+	int homes[JOINS_MAX];
+	uint64_t flags[JOINS_MAX];
+	size_t n;
+};
+
+static int visit_namespaces(const struct plan *plan, struct visit *v)
+{
+	for (size_t i = 0; i < plan->n_joins; i++) {
+		const struct plan_join *join = &plan->joins[i];
+		char path[64] = "/proc/self/ns/";
+		const char *name = NULL;
+		for (size_t k = 0; k < NAMESPACE_KINDS; k++)
+			name = namespace_kinds[k].clone_flag == join->flag ? namespace_kinds[k].proc
+			                                                   : name;
+		if (!name || v->n == JOINS_MAX)
+			return EINVAL;
+		memcpy(path + strlen(path), name, strlen(name) + 1);
+		int home = open(path, O_RDONLY | O_CLOEXEC);
+		if (home < 0)
+			return errno;
+		v->homes[v->n] = home;
+		v->flags[v->n++] = join->flag;
+		int sys = namespace_enter(join->fd, join->flag);
+		if (sys)
+			return sys;
+	}
+	for (size_t i = 0; i < plan->n_mounts; i++) {
+		char text[1]; // the kernel's words have nobody to read them here
+		const struct plan_mount *m = &plan->mounts[i];
+		if (!m->is_early)
+			continue;
+		auto_fd int made = -1;
+		int sys = child_make_mount(m, &made, text, sizeof text);
+		// Our descriptors are a copy; the number is what init keeps.
+		if (!sys && dup3(made, m->source, O_CLOEXEC) < 0)
+			sys = errno;
+		if (sys)
+			return sys;
+	}
+	return 0;
+}
+
+static int leave_namespaces(struct visit *v)
+{
+	int sys = 0;
+	while (v->n) {
+		v->n--;
+		int failed = namespace_enter(v->homes[v->n], v->flags[v->n]);
+		sys = failed ? failed : sys;
+		close(v->homes[v->n]);
+	}
+	return sys;
+}
+
 static int make_init(struct spawn *s, int *ret_pidfd)
 {
 	const struct launch *l = s->launch;
@@ -62,11 +120,15 @@ static int make_init(struct spawn *s, int *ret_pidfd)
 	int sys = l->plan->pid_namespace < 0
 	                  ? 0
 	                  : namespace_enter(l->plan->pid_namespace, CLONE_NEWPID);
+	struct visit visit = {.n = 0};
+	if (!sys && l->plan->has_user_namespace && !l->plan->is_exec)
+		sys = visit_namespaces(l->plan, &visit);
 	if (!sys)
 		sys = namespace_clone(&how, &s->init, ret_pidfd);
 	if (!sys && s->init == 0)
 		child_main(l->plan);
-	return sys;
+	int back = leave_namespaces(&visit);
+	return sys ? sys : back;
 }
 
 // S. The caller waits meanwhile, so that its memory is ours to write; nothing here allocates.

@@ -87,8 +87,10 @@ static const struct {
 	// clang-format on
 };
 
-static fallible make_root(const struct runtime_root *root, int *ret)
+static fallible make_root(const struct runtime_root *root, const struct plan *plan, int *ret)
 {
+	if (root->kind == RUNTIME_ROOT_OVERLAY && root->is_mapped && plan->has_user_namespace)
+		return plan_mapped_overlay(root, plan, ret);
 	if (root->kind == RUNTIME_ROOT_OVERLAY) {
 		const struct mount_overlay overlay = {.lowers = root->lowers,
 		                                      .n_lowers = root->n_lowers,
@@ -108,7 +110,7 @@ static fallible make_root(const struct runtime_root *root, int *ret)
 		sys = mount_change(*ret, 0, 0, MS_PRIVATE, true);
 	if (sys)
 		return error_system(sys, "root file system: clone");
-	return NULL;
+	return root->is_mapped && plan->has_user_namespace ? plan_map_mount(plan, *ret) : NULL;
 }
 
 fallible plan_root(const struct runtime_request *request, struct plan *plan)
@@ -125,7 +127,7 @@ fallible plan_root(const struct runtime_request *request, struct plan *plan)
 	if (spec->linux_.rootfs_propagation && !plan->root_propagation)
 		return error_new(ERROR_INVALID, "rootfsPropagation=%.64s is not supported",
 		                 spec->linux_.rootfs_propagation);
-	return make_root(&request->root, &plan->root);
+	return make_root(&request->root, plan, &plan->root);
 }
 
 // ---- Namespaces ---------------------------------------------------------------------------------
@@ -155,10 +157,12 @@ static fallible take_namespace(struct plan *plan, const struct oci_namespace *ns
 		[OCI_NAMESPACE_CGROUP] = "cgroup", [OCI_NAMESPACE_TIME] = "time",
 	};
 	const struct namespace_kind *kind = namespace_find(types[ns->type]);
-	if (ns->type == OCI_NAMESPACE_TIME || ns->type == OCI_NAMESPACE_USER)
+	if (ns->type == OCI_NAMESPACE_TIME)
 		return error_new(ERROR_UNSUPPORTED,
-		                 "linux.namespaces: %s namespaces are not supported yet",
-		                 kind->type);
+		                 "linux.namespaces: time namespaces are not supported yet");
+	if (ns->type == OCI_NAMESPACE_USER && ns->path)
+		return error_new(ERROR_UNSUPPORTED,
+		                 "linux.namespaces: joining a user namespace is not supported");
 	if (ns->type == OCI_NAMESPACE_MOUNT && ns->path)
 		return error_new(ERROR_UNSUPPORTED,
 		                 "linux.namespaces: joining a mount namespace is not supported");
@@ -170,6 +174,7 @@ static fallible take_namespace(struct plan *plan, const struct oci_namespace *ns
 		plan->new_cgroup_namespace = true;
 	else
 		plan->clone_flags |= kind->clone_flag;
+	plan->has_user_namespace |= ns->type == OCI_NAMESPACE_USER;
 	plan->new_network |= ns->type == OCI_NAMESPACE_NETWORK;
 	return NULL;
 }
@@ -252,19 +257,22 @@ fallible plan_refuse(const struct oci_spec *spec)
 	for (size_t i = 0; i < OCI_HOOK_KINDS; i++)
 		has_hooks |= spec->hooks[i].n > 0;
 	const char *profile = spec->process.apparmor_profile;
+	bool wants_apparmor = profile && *profile && strcmp(profile, "unconfined") != 0;
+	bool has_apparmor = access("/sys/module/apparmor", F_OK) == 0;
+	if (wants_apparmor && !has_apparmor)
+		return error_new(ERROR_UNSUPPORTED,
+		                 "process.apparmorProfile %.64s: this kernel has no AppArmor",
+		                 profile);
 	const struct {
 		bool is_wanted;
 		const char *what;
 	} wishes[] = {
 		{has_hooks, "hooks are"},
-		{profile && *profile && strcmp(profile, "unconfined") != 0,
-	         "process.apparmorProfile: AppArmor is"},
+		{wants_apparmor && has_apparmor, "process.apparmorProfile: AppArmor is"},
 		{spec->process.selinux_label && *spec->process.selinux_label,
 	         "process.selinuxLabel: SELinux is"},
 		{l->mount_label && *l->mount_label, "linux.mountLabel: SELinux is"},
-		{l->intel_rdt.present, "linux.intelRdt is"},
 		{l->monotonic_offset.set || l->boottime_offset.set, "linux.timeOffsets are"},
-		{l->uid_mappings.n || l->gid_mappings.n, "linux.uidMappings: user namespaces are"},
 		{spec->windows.present, "windows: Windows containers are"},
 	};
 	for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
@@ -288,6 +296,7 @@ static struct plan *plan_new(void)
 	                      .entrances = {-1, -1, -1, -1, -1, -1, -1, -1},
 	                      .filter_fd = -1,
 	                      .code = -1,
+	                      .rdt_tasks = -1,
 	                      .null = -1,
 	                      .stdio = {-1, -1, -1},
 	                      .console = -1,
@@ -313,12 +322,15 @@ fallible plan_make(const struct runtime_request *request, bool enforces_devices,
 	TRY(plan_refuse(spec));
 	auto_plan struct plan *plan = plan_new();
 	TRY(plan_namespaces(request, plan));
+	TRY(plan_id_maps(spec, plan));
+	TRY(plan_rdt(spec, plan));
 	TRY(plan_process(request, plan));
 	TRY(plan_seccomp(request, plan));
 	TRY(plan_sysctls(spec, plan));
 	TRY(plan_root(request, plan));
 	TRY(plan_mounts(request, plan));
 	TRY(plan_devices(spec, plan));
+	TRY(plan_early_mounts(plan));
 	plan->masked = spec->linux_.masked_paths.items;
 	plan->n_masked = spec->linux_.masked_paths.n;
 	plan->readonly = spec->linux_.readonly_paths.items;
@@ -366,8 +378,12 @@ fallible plan_make_exec(const struct runtime_request *request, int init_pidfd, p
 	plan->is_exec = true;
 	// Those that the container shares with us are entered as well, which changes nothing; only
 	// one's own user namespace can't be.
-	static const uint64_t all =
-		CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP;
+	uint64_t all = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP;
+	TRY(plan_id_maps(spec, plan));
+	plan->has_user_namespace = oci_spec_namespace(spec, OCI_NAMESPACE_USER) != NULL;
+	if (plan->has_user_namespace)
+		all |= CLONE_NEWUSER;
+	TRY(plan_rdt(spec, plan));
 	plan->joins = arena_alloc(plan->arena, sizeof *plan->joins);
 	plan->joins[0] = (struct plan_join){-1, all};
 	plan->n_joins = 1;
@@ -400,6 +416,8 @@ void plan_close(struct plan *plan)
 	close_fd(&plan->init_program);
 	close_fd(&plan->filter_fd);
 	close_fd(&plan->code);
+	for (size_t i = 0; i < plan->n_devices; i++)
+		close_fd(&plan->devices[i].source);
 	for (size_t i = 0; i < plan->n_joins; i++)
 		close_fd(&plan->joins[i].fd);
 	for (size_t i = 0; i < CGROUP_ENTRANCES; i++)
@@ -413,6 +431,7 @@ void plan_free(struct plan *plan)
 	if (!plan)
 		return;
 	plan_close(plan);
+	close_fd(&plan->rdt_tasks);
 	for (size_t i = 0; i < plan->n_mounts; i++)
 		mount_options_done(&plan->mounts[i].options);
 	seccomp_filter_done(&plan->filter);

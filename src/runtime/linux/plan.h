@@ -28,7 +28,8 @@ struct plan_mount {
 	bool is_strict; // no link on the way: where /proc, /sys and /dev go (CVE-2023-27561…)
 	bool is_dev;    // our own /dev
 	bool late_readonly;
-	bool in_proc; // may lie inside /proc
+	bool is_early; // made by init's parent, which puts it in place of `source`
+	bool in_proc;  // may lie inside /proc
 	const char *type, *name;
 	struct mount_options options;
 };
@@ -37,6 +38,7 @@ struct plan_device {
 	const char *path; // clean and absolute
 	mode_t mode;      // with S_IFCHR…
 	dev_t number;
+	int source; // the host's node as a mount, where nodes can't be made; -1
 	uid_t uid;
 	gid_t gid;
 };
@@ -61,6 +63,12 @@ struct plan {
 	size_t n_joins;
 	int entrances[CGROUP_ENTRANCES]; // to cgroups of v1
 	int pid_namespace;               // to be entered before the clone; -1
+	// One's own user namespace. Then joins are entered by init's parent, which has the rights
+	// in them, and so is what only it may mount (is_early) made there.
+	bool has_user_namespace;
+	struct id_map *uids, *gids;
+	size_t n_uids, n_gids;
+	int rdt_tasks; // where resctrl takes processes of a class; -1
 	bool new_cgroup_namespace, new_network;
 	const char *hostname, *domainname;
 
@@ -138,6 +146,13 @@ fallible plan_mounts(const struct runtime_request *request, struct plan *plan);
 // Without a /dev of our own: the host's /dev/null, checked, read-only.
 fallible plan_null(struct plan *plan);
 fallible plan_devices(const struct oci_spec *spec, struct plan *plan);
+// Mappings of the container, for mounts of its own files and for its user namespace.
+fallible plan_id_maps(const struct oci_spec *spec, struct plan *plan);
+// Gives a detached mount the mapping of the container's user namespace.
+fallible plan_map_mount(const struct plan *plan, int mount);
+// An overlay whose layers are seen through that mapping.
+fallible plan_mapped_overlay(const struct runtime_root *root, const struct plan *plan, int *ret);
+fallible plan_rdt(const struct oci_spec *spec, struct plan *plan);
 fallible plan_namespaces(const struct runtime_request *request, struct plan *plan);
 fallible plan_sysctls(const struct oci_spec *spec, struct plan *plan);
 fallible plan_process(const struct runtime_request *request, struct plan *plan);
@@ -151,5 +166,7 @@ fallible plan_refuse(const struct oci_spec *spec);
 char *plan_clean_path(struct arena *arena, const char *path);
 // Go's words for an errno, as ctr's users know them: "no such file or directory".
 const char *plan_errno_text(int sys);
+// Marks the mounts that need rights which a user namespace has not, and keeps a number for each.
+fallible plan_early_mounts(struct plan *plan);
 void plan_warn(const struct runtime_request *request, const char *format, ...) PRINTF(2, 3);
 void plan_step(const struct runtime_request *request, const char *step);

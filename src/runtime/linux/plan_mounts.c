@@ -273,18 +273,41 @@ enum { DEFAULT_DEVICES = sizeof default_devices / sizeof *default_devices };
 static fallible plan_device(const struct oci_device *d, struct plan *plan, struct plan_device *ret)
 {
 	mode_t kind = d->type == 'b' ? S_IFBLK : d->type == 'p' ? S_IFIFO : S_IFCHR;
+	ret->source = -1;
 	if (d->major < 0 || d->minor < 0 || d->major > INT32_MAX || d->minor > INT32_MAX)
 		return error_new(ERROR_INVALID, "device %s: not a device number", d->path);
 	*ret = (struct plan_device){
 		.path = plan_clean_path(plan->arena, d->path),
 		.mode = kind | (d->file_mode.set ? (mode_t)d->file_mode.value & 07777 : 0666),
 		.number = kind == S_IFIFO ? 0 : makedev((unsigned)d->major, (unsigned)d->minor),
+		.source = -1,
 		.uid = d->uid.set ? (uid_t)d->uid.value : 0,
 		.gid = d->gid.set ? (gid_t)d->gid.value : 0,
 	};
 	if (!ret->path[1])
 		return error_new(ERROR_INVALID, "device %s: not a file name", d->path);
 	return NULL;
+}
+
+// Nobody makes nodes in a user namespace: the host's, verified, are bound there.
+static fallible bind_device(struct plan_device *d)
+{
+	auto_fd int fd = open(d->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	if (S_ISFIFO(d->mode))
+		return error_new(ERROR_UNSUPPORTED, "device %s: a FIFO in a user namespace",
+		                 d->path);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		FAIL_ERRNO("device %s", d->path);
+	if ((st.st_mode & S_IFMT) != (d->mode & S_IFMT) || st.st_rdev != d->number)
+		return error_new(ERROR_INVALID,
+		                 "device %s: the host's is another, and none can be made in a user "
+		                 "namespace",
+		                 d->path);
+	int sys = mount_clone(fd, "", false, &d->source);
+	if (!sys)
+		sys = mount_change(d->source, 0, 0, MS_PRIVATE, false);
+	return sys ? error_system(sys, "device %s: clone", d->path) : NULL;
 }
 
 fallible plan_devices(const struct oci_spec *spec, struct plan *plan)
@@ -302,9 +325,12 @@ fallible plan_devices(const struct oci_spec *spec, struct plan *plan)
 			continue;
 		plan->devices[plan->n_devices++] = (struct plan_device){
 			.path = default_devices[i].path,
+			.source = -1,
 			.mode = S_IFCHR | 0666,
 			.number = makedev(default_devices[i].major, default_devices[i].minor),
 		};
 	}
+	for (size_t i = 0; i < plan->n_devices && plan->has_user_namespace; i++)
+		TRY(bind_device(&plan->devices[i]));
 	return NULL;
 }

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a user namespace changes: the container's files are seen through idmapped mounts of its
+// layers (overlay itself has none), device nodes are the host's, and what needs rights in
+// namespaces that are not its own is done by init's parent. Specification: runtime-spec
+// config-linux.md, user namespace mappings; mount_setattr(2).
+#include "kernel/idmap.h"
+#include "kernel/kernel.h"
+#include "runtime/linux/plan.h"
+#include "sys/sys.h"
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/vfs.h>
+
+static fallible copy_maps(struct arena *arena, const char *what, const struct oci_id_mappings *list,
+                          struct id_map **ret, size_t *ret_n)
+{
+	if (list->n > ID_MAPS_MAX)
+		return error_new(ERROR_INVALID, "%s: more than %d mappings", what, ID_MAPS_MAX);
+	*ret = arena_alloc(arena, (list->n + 1) * sizeof **ret);
+	for (size_t i = 0; i < list->n; i++)
+		(*ret)[i] = (struct id_map){list->items[i].container_id, list->items[i].host_id,
+		                            list->items[i].size};
+	*ret_n = list->n;
+	return NULL;
+}
+
+fallible plan_id_maps(const struct oci_spec *spec, struct plan *plan)
+{
+	const struct oci_linux *l = &spec->linux_;
+	TRY(copy_maps(plan->arena, "linux.uidMappings", &l->uid_mappings, &plan->uids,
+	              &plan->n_uids));
+	TRY(copy_maps(plan->arena, "linux.gidMappings", &l->gid_mappings, &plan->gids,
+	              &plan->n_gids));
+	if (!oci_spec_namespace(spec, OCI_NAMESPACE_USER))
+		return plan->n_uids || plan->n_gids
+		               ? error_new(ERROR_INVALID,
+		                           "linux.uidMappings: without a user namespace")
+		               : NULL;
+	if (id_map_outside(plan->uids, plan->n_uids, 0) < 0 ||
+	    id_map_outside(plan->gids, plan->n_gids, 0) < 0)
+		return error_new(ERROR_INVALID,
+		                 "a user namespace needs a mapping for its root, user and group 0");
+	return NULL;
+}
+
+fallible plan_map_mount(const struct plan *plan, int mount)
+{
+	auto_fd int userns = -1;
+	TRY(idmap_make(plan->uids, plan->n_uids, plan->gids, plan->n_gids, &userns));
+	int sys = mount_idmap(mount, userns, false);
+	if (sys == EINVAL || sys == EOPNOTSUPP || sys == ENOSYS)
+		return error_new(ERROR_UNSUPPORTED,
+		                 "user namespace: this kernel can't map the IDs of the file system "
+		                 "that the layers lie on");
+	return sys ? error_system(sys, "user namespace: map the layers") : NULL;
+}
+
+struct layers { // clones with the mapping
+	int *fds;
+	size_t n;
+};
+
+static void layers_done(struct layers *l)
+{
+	while (l->n)
+		close(l->fds[--l->n]);
+	free(l->fds);
+}
+
+static fallible map_layer(const struct plan *plan, int fd, int *ret)
+{
+	auto_fd int mount = -1;
+	int sys = mount_clone(fd, "", false, &mount);
+	if (sys)
+		return error_system(sys, "root file system: clone");
+	TRY(plan_map_mount(plan, mount));
+	*ret = fd_take(&mount);
+	return NULL;
+}
+
+// What the container writes is the namespace's on disk as well, as with containerd: an upper that
+// is mapped couldn't get overlay's own work folder, since our IDs have no place in the mapping.
+static fallible own_upper(const struct plan *plan, int upper)
+{
+	uid_t uid = (uid_t)id_map_outside(plan->uids, plan->n_uids, 0);
+	gid_t gid = (gid_t)id_map_outside(plan->gids, plan->n_gids, 0);
+	if (fchownat(upper, "", uid, gid, AT_EMPTY_PATH) < 0)
+		FAIL_ERRNO("root file system: owner");
+	return NULL;
+}
+
+fallible plan_mapped_overlay(const struct runtime_root *root, const struct plan *plan, int *ret)
+{
+	defer(layers_done) struct layers lowers = {0};
+	lowers.fds = alloc_array(root->n_lowers, sizeof *lowers.fds);
+	for (size_t i = 0; i < root->n_lowers; i++) {
+		TRY(map_layer(plan, root->lowers[i], &lowers.fds[i]));
+		lowers.n++;
+	}
+	if (root->upper >= 0)
+		TRY(own_upper(plan, root->upper));
+	const struct mount_overlay overlay = {.lowers = lowers.fds,
+	                                      .n_lowers = lowers.n,
+	                                      .upper = root->upper,
+	                                      .work = root->work,
+	                                      .is_volatile = root->is_volatile};
+	TRY_AS(mount_make_overlay(&overlay, ret), "root file system");
+	return NULL;
+}
+
+// sysfs belongs to the network namespace, which is the container's own only if it is made with its
+// user namespace.
+fallible plan_early_mounts(struct plan *plan)
+{
+	bool needs = plan->has_user_namespace && !plan->new_network;
+	for (size_t i = 0; i < plan->n_mounts && needs; i++) {
+		struct plan_mount *m = &plan->mounts[i];
+		if (m->source >= 0 || !m->type || strcmp(m->type, "sysfs") != 0)
+			continue;
+		m->is_early = true;
+		m->source = fcntl(plan->root, F_DUPFD_CLOEXEC, 3);
+		if (m->source < 0)
+			FAIL_ERRNO("mount at %s", m->target);
+	}
+	return NULL;
+}
+
+// ---- resctrl ------------------------------------------------------------------------------------
+
+#define RESCTRL "/sys/fs/resctrl"
+enum { RESCTRL_MAGIC = 0x7655821 };
+
+fallible plan_rdt(const struct oci_spec *spec, struct plan *plan)
+{
+	const struct oci_intel_rdt *rdt = &spec->linux_.intel_rdt;
+	struct statfs fs;
+	if (!rdt->present)
+		return NULL;
+	const char *class = rdt->clos_id;
+	if (rdt->l3_cache_schema || rdt->mem_bw_schema || rdt->enable_cmt || rdt->enable_mbm ||
+	    !class || !*class)
+		return error_new(ERROR_UNSUPPORTED,
+		                 "linux.intelRdt: only joining a class that is there is supported");
+	if (strchr(class, '/') || *class == '.' || !strcmp(class, "info") ||
+	    !strcmp(class, "mon_groups") || !strcmp(class, "mon_data"))
+		return error_new(ERROR_INVALID, "linux.intelRdt: \"%.64s\" is no class", class);
+	if (statfs(RESCTRL, &fs) < 0 || fs.f_type != RESCTRL_MAGIC)
+		return error_new(ERROR_UNSUPPORTED,
+		                 "resctrl class %.64s: nothing is mounted at " RESCTRL, class);
+	auto_free char *path = alloc_printf(RESCTRL "/%s/tasks", class);
+	plan->rdt_tasks = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (plan->rdt_tasks < 0)
+		FAIL_ERRNO("resctrl class %.64s: %s", class, path);
+	return NULL;
+}

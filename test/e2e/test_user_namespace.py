@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""--uidmap and --gidmap: a user namespace whose files come through idmapped mounts."""
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.cli import coracle, ctr, eventually, remove_snapshots
+
+MAPS = ("--uidmap", "0:100000:65536", "--gidmap", "0:200000:65536")
+
+
+def sh(busybox, script, *flags, **how):
+    return coracle("run", "--rm", *MAPS, *flags, busybox, "t", "sh", "-c", script, **how)
+
+
+def columns(text):
+    return [line.split() for line in text.splitlines()]
+
+
+def test_who_it_is(busybox):
+    out = sh(busybox, "cat /proc/self/uid_map /proc/self/gid_map; id -u; stat -c '%u %g' /bin/sh /etc").out
+    assert columns(out) == [["0", "100000", "65536"], ["0", "200000", "65536"], ["0"], ["0", "0"], ["0", "0"]]
+
+
+def test_it_owns_nothing_outside(busybox, tmp_path):
+    """What it is root of is its own; a file of the host's root stays the host's."""
+    (tmp_path / "secret").write_text("s")
+    (tmp_path / "secret").chmod(0o600)
+    tmp_path.chmod(0o755)
+    mount = f"type=bind,src={tmp_path},dst=/mnt,options=rbind:rw"
+    done = sh(busybox, "stat -c %u /mnt/secret; cat /mnt/secret; mount -t tmpfs none /mnt; touch /x && echo made",
+              "--mount", mount)
+    assert columns(done.out) == [["65534"], ["made"]]
+    assert "Permission denied" in done.err and "permission denied (are you root?)" in done.err.lower()
+
+
+def test_streams_can_be_opened(busybox):
+    done = sh(busybox, "echo out > /dev/stdout; echo err > /dev/stderr")
+    assert (done.out, done.err) == ("out\n", "err\n")
+    assert sh(busybox, "id -u; echo out > /dev/stdout", "--user", "1000:7").out == "1000\nout\n"
+
+
+def test_devices_and_file_systems(busybox):
+    script = ("echo x > /dev/null && head -c2 /dev/zero | od -An -tx1; head -c1 /dev/urandom | wc -c;"
+              "grep -c ' /sys sysfs ' /proc/mounts; cat /proc/keys; mknod /tmp/n c 1 3")
+    done = sh(busybox, script, code=1)
+    assert columns(done.out) == [["00", "00"], ["1"], ["1"]]
+    assert "mknod: /tmp/n: Operation not permitted" in done.err
+
+
+@pytest.mark.parametrize("how", [["--net-host"], ["--snapshotter", "native"], ["--read-only"]])
+def test_with_other_flags(busybox, how):
+    assert sh(busybox, "stat -c %u /bin; grep -c ' /sys ' /proc/mounts", *how).out == "0\n1\n"
+    if "native" in how:
+        remove_snapshots("native")
+
+
+def test_with_a_network(busybox, network):
+    lines = columns(sh(busybox, "ls /sys/class/net; ip -4 addr show eth0 | grep -c 10.123.", "--cni").out)
+    assert lines == [["eth0"], ["lo"], ["1"]]
+
+
+def test_detached_exec_cp_and_a_second_start(busybox, tmp_path):
+    coracle("run", "-d", *MAPS, busybox, "web", "sh", "-c", "touch /made; sleep 1000")
+    try:
+        pid = int(columns(ctr("tasks", "ls").out)[1][1])
+        assert os.stat(f"/proc/{pid}").st_uid == 100000
+        assert coracle("exec", "web", "sh", "-c", "id -u; cat /proc/self/gid_map; echo o > /dev/stdout").out \
+            .split() == ["0", "0", "200000", "65536", "o"]
+        assert coracle("exec", "-u", "7", "web", "id", "-u").out == "7\n"
+        (tmp_path / "d").mkdir()
+        (tmp_path / "d/f").write_text("copied\n")
+        coracle("cp", tmp_path / "d", "web:/")
+        assert coracle("exec", "web", "stat", "-c", "%u %g", "/d", "/d/f").out == "0 0\n0 0\n"
+        coracle("stop", "--time", "0", "web")
+        coracle("cp", tmp_path / "d/f", "web:/after")
+        coracle("start", "-d", "web")
+        eventually(lambda: coracle("exec", "web", "stat", "-c", "%u", "/made", "/after", "/d/f", code=None).out
+                   == "0\n0\n0\n")
+    finally:
+        coracle("rm", "-f", "web")
+
+
+def test_a_terminal(busybox):
+    done = subprocess.run(["script", "-qec", f"coracle run --rm -t {' '.join(MAPS)} {busybox} t "
+                           "sh -c 'tty; echo here > /dev/tty; stat -c %u /dev/console'", "/dev/null"],
+                          capture_output=True, text=True, check=True)
+    assert done.stdout.replace("^@", "").split() == ["/dev/pts/0", "here", "0"]
+
+
+@pytest.mark.parametrize("flags, text", [
+    (["--uidmap", "0:100000:65536"], "flags --uidmap and --gidmap must be specified together"),
+    (["--uidmap", "5:100000:10", "--gidmap", "0:100000:10"],
+     "a user namespace needs a mapping for its root, user and group 0"),
+    (["--uidmap", "0:100000:10", "--uidmap", "5:200000:10", "--gidmap", "0:100000:10"], "overlaps another"),
+    (["--with-ns", "user:/proc/self/ns/user"], "joining a user namespace is not supported"),
+    ([*MAPS, "--user", "70000"], "change user and groups: Invalid argument"),
+])
+def test_what_cannot_be(busybox, flags, text):
+    assert text in coracle("run", "--rm", *flags, busybox, "t", "true", code=None).err
+
+
+# --- flags of runc, of what this kernel lacks, and of sandboxes ------------------------------------
+
+def test_flags_without_an_effect_say_so(busybox):
+    done = coracle("run", "--rm", "--runc-binary", "/usr/bin/crun", "--runc-root", "/r", "--sandbox", "pod",
+                   "--fifo-dir", "/srv/fifos", busybox, "t", "echo", "hi")
+    assert done.out == "hi\n"
+    assert done.err.splitlines() == [
+        "coracle: warning: --runc-binary /usr/bin/crun: coracle is its own runtime",
+        "coracle: warning: --runc-root /r: coracle is its own runtime",
+        "coracle: warning: --sandbox pod: the container is recorded for it, and joins nothing"]
+
+
+def test_snapshot_label(busybox):
+    coracle("run", "--snapshotter-label", "a=b", busybox, "kept", "true")
+    try:
+        assert '"a": "b"' in coracle("snapshots", "info", "kept").out
+    finally:
+        coracle("rm", "kept")
+
+
+@pytest.mark.parametrize("flags, text, there", [
+    (["--rdt-class", "gold"], "resctrl class gold: nothing is mounted at /sys/fs/resctrl", "/sys/fs/resctrl/info"),
+    (["--apparmor-profile", "p"], "process.apparmorProfile p: this kernel has no AppArmor", "/sys/module/apparmor"),
+    (["--apparmor-default-profile", "p"],
+     "open /sys/kernel/security/apparmor/profiles: no such file or directory",
+     "/sys/kernel/security/apparmor/profiles"),
+    (["--runc-systemd-cgroup"], "option --runc-systemd-cgroup requires --cgroup to be set", None),
+    (["--runc-systemd-cgroup", "--cgroup", "a:b:c"], "coracle makes its cgroups itself", None),
+])
+def test_what_is_not_here(busybox, flags, text, there):
+    if there and Path(there).exists():
+        pytest.skip(f"this machine has {there}")
+    done = coracle("run", "--rm", *flags, busybox, "t", "true", code=None)
+    assert done.code in (2, 125) and text in done.err

@@ -46,6 +46,7 @@ char *docker_config_folder(void);                    // where docker keeps its l
 fallible command_login(struct invocation *in);       // pull.c
 fallible command_logout(struct invocation *in);      // pull.c
 fallible command_images_push(struct invocation *in); // pull.c
+fallible command_commit(struct invocation *in);      // commit.c
 fallible command_images_tag(struct invocation *in);
 fallible command_images_label(struct invocation *in);
 
@@ -60,6 +61,7 @@ fallible command_leases_delete(struct invocation *in);
 
 // snapshots.c
 fallible command_snapshots_commit(struct invocation *in);
+fallible command_snapshots_diff(struct invocation *in); // commit.c
 fallible command_snapshots_info(struct invocation *in);
 fallible command_snapshots_list(struct invocation *in);
 fallible command_snapshots_mounts(struct invocation *in);

@@ -39,11 +39,12 @@ static const struct {
 	{"rename",           "rename"},
 	{"wait",             "wait"},
 	{"cp",               "cp"},
+	{"commit",           "commit"},
 	{"login",            "login"},
 	{"logout",           "logout"},
 	{"network",          "network"},
 	{"volume",           "volume"},
-	{"prune builder build buildx buildah commit compose config context generate healthcheck "
+	{"prune builder build buildx buildah compose config context generate healthcheck "
 	 "init kube machine manifest node play plugin pod port search secret service "
 	 "stack swarm system trust update untag unshare"},
 };

@@ -83,6 +83,18 @@ const struct flag flags_container[] = {
 	{NULL},
 };
 
+static const struct flag commit_flags[] = {
+	{"author", "a", TEXT("NAME"), "who made it, for the image's history", .bits = FLAG_OURS},
+	{"message", "m", TEXT("TEXT"), "what it is, for the image's history", .bits = FLAG_OURS},
+	{"change", "c", TEXTS("INSTRUCTION"), "change the config: ENV A=1, WORKDIR /x, CMD and others",
+	 .bits = FLAG_OURS},
+	{"pause", "p", BOOL, "freeze the container meanwhile; --pause=false doesn't",
+	 .bits = FLAG_OURS, .initial = "true"},
+	{"compression", NULL, TEXT("gzip|zstd"), "how the layer is packed", .bits = FLAG_OURS,
+	 .initial = "gzip"},
+	{NULL},
+};
+
 static const struct flag login_flags[] = {
 	{"password", "p", TEXT("PASSWORD"), "the password; others on this machine may see it here"},
 	{"password-stdin", NULL, BOOL, "read the password from standard input"},
@@ -210,6 +222,9 @@ const struct command commands_run[] = {
 	         "status is the process's own, 128+n if signal n ended it.", .operand = "images"},
 	{"ps", "[flags] [<filter>, ...]", "List what runs",
 	 "ps", command_containers_ps, .flags = {ps_flags}, .bits = COMMAND_OURS},
+	{"commit", "[flags] CONTAINER IMAGE", "Make an image of a container's changes",
+	 "commit -m tools web mine:1", command_commit, .flags = {commit_flags},
+	 .bits = COMMAND_OURS, .operand = "containers"},
 	{"login", "[flags] [<server>]", "Log in at a registry, as docker login does",
 	 "login --user me --password-stdin registry.example", command_login,
 	 .flags = {login_flags, flags_registry}, .bits = COMMAND_OURS},

@@ -3,11 +3,11 @@
 
 // clang-format off
 static const struct flag snapshots_diff_flags[] = {
-	{"media-type", NULL, TEXT("TEXT"),
+	{"media-type", NULL, TEXT("TYPE"), "media type of the layer: +gzip, +zstd or neither",
 	 .initial = "application/vnd.oci.image.layer.v1.tar+gzip"},
-	{"ref", NULL, TEXT("TEXT")},
-	{"keep", NULL, BOOL},
-	{"label", NULL, TEXTS("KEY=VALUE")},
+	{"ref", NULL, TEXT("TEXT"), "accepted: nothing is left half-written", .bits = FLAG_IDLE},
+	{"keep", NULL, BOOL, "keep it as a blob too"},
+	{"label", NULL, TEXTS("KEY=VALUE"), "with --keep: label the blob"},
 	{NULL},
 };
 
@@ -47,8 +47,9 @@ const struct command commands_snapshots[] = {
 	 "snapshots commit mine work", command_snapshots_commit, .bits = COMMAND_COUNT,
 	 .operand = "snapshots"},
 	{"snapshots diff", "[flags] <idA> [<idB>]",
-	 "Write the difference of two snapshots as a layer",
-	 .flags = {snapshots_diff_flags}, .bits = COMMAND_NOT_YET},
+	 "Write what a snapshot changes, as a layer to standard output",
+	 "snapshots diff work > layer.tar.gz", command_snapshots_diff,
+	 .flags = {snapshots_diff_flags}, .operand = "snapshots"},
 	{"snapshots info", "<key>", "Print a snapshot as JSON",
 	 "snapshots info work", command_snapshots_info, .bits = COMMAND_COUNT,
 	 .operand = "snapshots"},

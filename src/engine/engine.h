@@ -139,6 +139,22 @@ struct engine_push {
 // another repository is mounted. Errors: NOT_FOUND (the image, a blob of it), INVALID (refused)…
 fallible engine_push(struct engine *engine, const struct engine_push *request);
 
+struct engine_commit {
+	const char *container, *image; // the image's name is completed
+	const char *author, *message;  // NULL: none
+	const char *const *changes;    // instructions of a Dockerfile: "CMD [\"sh\"]"
+	size_t n_changes;
+	bool no_pause;           // don't freeze a running container meanwhile
+	const char *compression; // "gzip" (NULL), "zstd"
+};
+// Makes an image of a container's image and what the container has changed. *ret_digest (the
+// caller's) is that of its manifest. A running container is frozen while its files are read and
+// goes on whatever becomes of us; one that was paused stays so. Durable when it returns; before,
+// nothing of it is listed. Errors: NOT_FOUND (container, or its image is gone), UNSUPPORTED (not
+// overlayfs, a folder as root), INVALID (name, change), BUSY (removed meanwhile)…
+fallible engine_commit(struct engine *engine, const struct engine_commit *request,
+                       char **ret_digest);
+
 struct engine_image {
 	char *name, *media_type, *digest;
 	uint64_t size_bytes;            // manifest, config and layers of this platform
@@ -302,6 +318,16 @@ fallible engine_snapshot_usage(struct engine *engine, const char *snapshotter, c
 fallible engine_snapshot_label(struct engine *engine, const char *snapshotter, const char *key,
                                const char *const *labels, size_t n_labels,
                                struct engine_labels *ret);
+struct engine_diff {
+	const char *key;   // what it changes against its parent
+	const char *other; // NULL, or a snapshot on top of `key`
+	const char *snapshotter, *media_type;
+	int fd;                    // takes the layer; borrowed
+	bool keep;                 // as a blob too
+	const char *const *labels; // of the blob
+	size_t n_labels;
+};
+fallible engine_snapshot_diff(struct engine *engine, const struct engine_diff *request);
 // Unpacks the manifest or index `digest` that is in the store; *ret_chain_id is the caller's.
 fallible engine_snapshot_unpack(struct engine *engine, const char *snapshotter, const char *digest,
                                 char **ret_chain_id);

@@ -146,6 +146,13 @@ fallible inherit_dir(struct unpack *u, int fd, int lower_fd, struct timespec *re
 // Copies a file, link or device from below to `name` in `d`, with everything.
 fallible copy_up(struct unpack *u, struct dir *d, const char *name);
 fallible count_bytes(struct unpack *u, uint64_t size);
+struct xattr_list { // owns what its records point to
+	struct tar_record *items;
+	size_t n, capacity;
+};
+void xattr_list_done(struct xattr_list *l);
+// Of `fd`, or of `name` in the working directory (NULL: of fd), but trusted.* and user.overlay.*.
+fallible read_xattrs(int fd, const char *name, struct xattr_list *ret);
 
 // whiteout.c
 fallible whiteout(struct unpack *u, struct dir *d, const char *name);

@@ -96,3 +96,43 @@ struct layer_unpacked {
 // Errors: CORRUPT (the tar), INVALID (a name, whiteout, owner or link that can't be), LIMIT,
 // UNSUPPORTED (entry type), SYSTEM (ENOSPC…). After an error the folder holds garbage.
 fallible layer_unpack(const struct layer_unpack_request *r, struct layer_unpacked *ret);
+
+// --- writing --------------------------------------------------------------------------------
+
+struct layer_packer; // bytes → digest of them → compressed → digest → file
+// `fd` (borrowed) is an empty file. Makes what libcrypto wants from the system: confine afterwards.
+// More than `limit_bytes` written are an error LIMIT (EFBIG).
+fallible layer_packer_new(int fd, enum layer_compression compression, uint64_t limit_bytes,
+                          struct layer_packer **ret);
+void layer_packer_free(struct layer_packer *p); // takes NULL
+// Takes bytes in order. Fits struct tar_sink. The same bytes give the same file.
+fallible layer_packer_put(void *packer, const void *bytes, size_t size);
+fallible layer_packer_finish(struct layer_packer *p, struct layer_sums *ret);
+
+static inline void layer_packer_cleanup_(struct layer_packer **p)
+{
+	layer_packer_free(*p);
+}
+#define auto_layer_packer defer(layer_packer_cleanup_)
+
+struct layer_diff_request {
+	struct layer_packer *packer; // takes the tar; the caller finishes it
+	// What overlayfs wrote over `lower_dirfd`: hostile, and read only. Whiteouts are devices
+	// 0/0.
+	int upper_dirfd;
+	int lower_dirfd; // what is below, merged, read-only; -1: nothing
+	// Whether a directory hides what is below: its mark can't be seen without CAP_SYS_ADMIN.
+	fallible (*is_opaque)(void *arg, int dirfd, bool *ret);
+	bool with_root;                             // an entry for the root too, for its time
+	void (*warn)(void *arg, const char *line);  // each kind once; may be NULL
+	void (*progress)(void *arg, uint64_t done); // bytes read so far; may be NULL
+	void *arg;
+};
+
+// Writes what the upper changes as the tar of a layer: sorted names, a directory before what is in
+// it, whiteouts as OCI has them, hard links within the upper, extended attributes but trusted.*
+// and user.overlay.*, nanoseconds, holes as holes. A file, link or device that is equal to the one
+// below (metadata and bytes) is left out. Sockets are, with a warning.
+// Errors: INVALID (a name too long for a tar), LIMIT, SYSTEM. CORRUPT: something vanished while it
+// was read.
+fallible layer_diff(const struct layer_diff_request *r);

@@ -124,12 +124,7 @@ fallible apply_to_name(struct unpack *u, int dirfd, const char *name, const stru
 
 // --- from below -------------------------------------------------------------------------------
 
-struct xattr_list {
-	struct tar_record *items;
-	size_t n, capacity;
-};
-
-static void xattr_list_done(struct xattr_list *l)
+void xattr_list_done(struct xattr_list *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		free((char *)(uintptr_t)l->items[i].key);
@@ -138,8 +133,7 @@ static void xattr_list_done(struct xattr_list *l)
 	free(l->items);
 }
 
-// Of `fd`, or of `name` in the working directory.
-static fallible read_xattrs(int fd, const char *name, struct xattr_list *ret)
+fallible read_xattrs(int fd, const char *name, struct xattr_list *ret)
 {
 	auto_free char *keys = alloc(XATTR_LIST_MAX), *value = alloc(XATTR_VALUE_MAX);
 	ssize_t size = name ? llistxattr(name, keys, XATTR_LIST_MAX)

@@ -124,6 +124,13 @@ char *oci_config_write(const struct oci_image_config *config); // the caller's
 // Errors as of oci_config_parse; CORRUPT if it isn't byte for byte what the writer would write.
 fallible oci_config_read(const char *text, size_t size, struct arena *arena,
                          struct oci_image_config *ret);
+// The config of an image that stands on another: `config` as written above, everything in `foreign`
+// (that of the image below, as it came) that we don't know, and its history with `entry` behind it.
+// The last of the diff IDs is the new layer's. A history that doesn't tell of as many layers as are
+// below is replaced by empty entries. An "author" of `entry` is the image's too.
+// Errors: CORRUPT, INVALID (`foreign`), LIMIT. *ret is the caller's.
+fallible oci_config_child(const char *foreign, size_t size, const struct oci_image_config *config,
+                          const struct json *entry, char **ret);
 
 // docker-archive: manifest.json.
 struct oci_archive_image {

@@ -195,6 +195,52 @@ static void good_config(void **state)
 	assert_null(c.env[0]);
 }
 
+static void child_of(const char *foreign, const char *wanted)
+{
+	static const char normal[] =
+		"{\"created\":\"2026-02-02T00:00:00Z\",\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Cmd\":[\"new\"]},"
+		"\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" SHA "\",\"" SHA "\"]}}";
+	auto_arena struct arena *arena = arena_new();
+	struct oci_image_config config;
+	auto_json struct json *entry = json_new_object();
+	auto_free char *text = NULL;
+	json_set_string(entry, "created_by", "me");
+	json_set_string(entry, "author", "who");
+	assert_null(oci_config_read(normal, strlen(normal), arena, &config));
+	struct error *e = oci_config_child(foreign, strlen(foreign), &config, entry, &text);
+	assert_string_equal(e ? e->message : text, wanted);
+	error_free(e);
+}
+
+#define CHILD(settings, others, history) \
+	"{\"created\":\"2026-02-02T00:00:00Z\",\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Cmd\":[\"new\"]" settings "}," \
+	"\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" SHA "\",\"" SHA "\"]}" others ",\"author\":\"who\"," \
+	"\"history\":[" history "{\"created_by\":\"me\",\"author\":\"who\"}]}"
+static void config_children(void **state)
+{
+	(void)state;
+	// What we don't know stays, what we know is ours, whatever its case; history goes on.
+	child_of("{\"architecture\":\"arm\",\"os\":\"linux\",\"docker_version\":\"20\",\"os.features\":[\"x\"],"
+	         "\"config\":{\"Cmd\":[\"old\"],\"cMD\":[\"older\"],\"Env\":[\"A=1\"],\"OnBuild\":[\"RUN x\"],\"Shell\":[\"/bin/zsh\"],"
+	         "\"Healthcheck\":{\"Test\":[\"CMD\",\"true\"],\"Interval\":9007199254740993},\"Tty\":null},"
+	         "\"history\":[{\"created_by\":\"a\",\"x\":1},{\"created_by\":\"ENV\",\"empty_layer\":true}]}",
+	         CHILD(",\"OnBuild\":[\"RUN x\"],\"Shell\":[\"/bin/zsh\"],\"Healthcheck\":{\"Test\":[\"CMD\",\"true\"],"
+	               "\"Interval\":9007199254740993},\"Tty\":null",
+	               ",\"docker_version\":\"20\",\"os.features\":[\"x\"]",
+	               "{\"created_by\":\"a\",\"x\":1},{\"created_by\":\"ENV\",\"empty_layer\":true},"));
+	// A history that tells of other layers, or of nothing that one understands.
+	child_of("{\"created\":\"2026-01-01T00:00:00Z\",\"config\":null,\"history\":[{\"empty_layer\":true}]}",
+	         CHILD("", "", "{\"created\":\"2026-01-01T00:00:00Z\"},"));
+	child_of("{\"history\":[{},{}]}", CHILD("", "", "{},"));
+	child_of("{\"history\":[{\"empty_layer\":\"no\"}]}", CHILD("", "", "{},"));
+	child_of("{\"history\":[1]}", CHILD("", "", "{},"));
+	child_of("{\"history\":{\"a\":1}}", CHILD("", "", "{},"));
+	child_of("{\"author\":\"me\"}", CHILD("", "", "{},"));
+	child_of("[]", "config: not an object");
+	child_of("{\"config\":[]}", "config: not an object");
+	child_of("{", "config: unexpected end of JSON input");
+}
+
 #define CONFIG(members) "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{" members "}}"
 #define WINDOWS(members) "{\"architecture\":\"amd64\",\"os\":\"windows\",\"config\":{" members "}}"
 static void bad_configs(void **state)
@@ -286,7 +332,7 @@ int main(void)
 		cmocka_unit_test(media_types), cmocka_unit_test(good_index),
 		cmocka_unit_test(bad_indexes), cmocka_unit_test(manifests),
 		cmocka_unit_test(good_config), cmocka_unit_test(bad_configs),
-		cmocka_unit_test(archives),
+		cmocka_unit_test(archives),    cmocka_unit_test(config_children),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

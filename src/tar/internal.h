@@ -23,10 +23,6 @@ enum { TAR_BLOCK = 512 };
 #define FIELD_PREFIX    345, 155
 // clang-format on
 
-struct tar_piece {
-	uint64_t offset, size;
-};
-
 // What PAX records say; a pointer is NULL where there was no (non-empty) record.
 struct tar_pax {
 	char *block; // owns what the pointers below point to

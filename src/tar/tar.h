@@ -36,6 +36,10 @@ enum tar_type {
 	TAR_FIFO,
 };
 
+struct tar_piece { // of a sparse file: where data is
+	uint64_t offset, size;
+};
+
 struct tar_record {
 	const char *key, *value; // both with a zero behind them; the value may hold others
 	size_t value_size;
@@ -58,6 +62,9 @@ struct tar_entry {
 	const struct tar_record *records;
 	size_t n_records;
 	bool sparse;
+	// For writing: of a sparse file, ascending, within its size; the reader leaves them NULL.
+	const struct tar_piece *pieces;
+	size_t n_pieces;
 	uint64_t offset; // of its header in the archive
 };
 
@@ -104,8 +111,10 @@ struct tar_writer {
 };
 
 // Same entries, same bytes: no names of users, no time of ours, records sorted by key.
-// ustar where it suffices, else a PAX header before it. `sparse` and `offset` are ignored.
-// Errors: INVALID (a name with a zero or longer than the limit, a key with '='), the sink's own.
+// ustar where it suffices, else a PAX header before it. `offset` is ignored. A sparse file is
+// written in GNU's format 1.0; then the data that follows is that of its pieces alone.
+// Errors: INVALID (a name longer than the limit, a key with '=', pieces that lie wrong), LIMIT (too
+// many), the sink's own.
 fallible tar_write_entry(struct tar_writer *w, const struct tar_entry *entry);
 fallible tar_write(struct tar_writer *w, const void *bytes, size_t size); // INVALID: too many
 fallible tar_write_end(struct tar_writer *w);                             // INVALID: data lacks

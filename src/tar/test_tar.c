@@ -681,6 +681,30 @@ static void written_is_read(void **state)
 	expect(&a, wanted, NULL);
 }
 
+static void holes_are_written(void **state)
+{
+	(void)state;
+	const struct tar_piece pieces[] = {{4, 3}, {5000000000, 2}};
+	const struct tar_entry e = {
+		.name = "s", .size = 8000000000, .sparse = true, .pieces = pieces, .n_pieces = 2};
+	const struct tar_entry hole = {.name = "h\xff", .size = 9, .sparse = true};
+	auto_archive struct archive a = ARCHIVE;
+	struct tar_writer w = {.sink = {collect, &a.bytes}};
+	assert_null(tar_write_entry(&w, &e));
+	assert_null(tar_write(&w, "abcde", 5));
+	assert_null(tar_write_entry(&w, &hole));
+	assert_null(tar_write_end(&w));
+	expect(&a,
+	       "f 0 0:0 8000000000 0.000000000 s 4:abc 5000000000:de\n"
+	       "f 0 0:0 9 0.000000000 h\xff\n",
+	       NULL);
+	const struct tar_piece wrong[] = {{4, 3}, {6, 1}};
+	struct tar_entry bad = {
+		.name = "b", .size = 9, .sparse = true, .pieces = wrong, .n_pieces = 2};
+	auto_error struct error *lies = tar_write_entry(&w, &bad);
+	assert_string_equal(lies->message, "tar: \"b\": a piece lies wrong");
+}
+
 static void writer_refuses(void **state)
 {
 	(void)state;
@@ -713,6 +737,7 @@ int main(void)
 		cmocka_unit_test(old_sparse_goes_on),
 		cmocka_unit_test(damage),
 		cmocka_unit_test(written_is_read),
+		cmocka_unit_test(holes_are_written),
 		cmocka_unit_test(writer_refuses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The writer: a ustar header, and a PAX header before it for what doesn't fit into that.
+// The writer: a ustar header, and a PAX header before it for what doesn't fit into that. A sparse
+// file has its real name and size there, and its map before its data (GNU tar's manual, "Storing
+// Sparse Files", format 1.0), as sparse.c reads it.
 #include "base/text.h"
 #include "tar/internal.h"
 #include <stdio.h>
@@ -138,15 +140,29 @@ static fallible check_key(const char *key)
 	return NULL;
 }
 
-static fallible gather(struct records *l, const struct tar_entry *e, bool name_fits)
+// What is stored of a file: its size, or, of a sparse one, its map and its pieces.
+struct stored {
+	uint64_t size;
+	struct str map; // padded; empty for a plain file
+};
+
+static fallible gather(struct records *l, const struct tar_entry *e, const struct stored *stored,
+                       bool name_fits)
 {
-	if (!name_fits || !is_ascii(e->name))
+	if (stored->map.size) {
+		add_text(l, "GNU.sparse.major", "1");
+		add_text(l, "GNU.sparse.minor", "0");
+		add_text(l, "GNU.sparse.name", e->name);
+		add_made(l, "GNU.sparse.realsize",
+		         alloc_printf("%llu", (unsigned long long)e->size));
+	} else if (!name_fits || !is_ascii(e->name)) {
 		add_text(l, "path", e->name);
+	}
 	if (strlen(e->link) > SHORT_NAME || !is_ascii(e->link))
 		add_text(l, "linkpath", e->link);
 	add_large(l, "uid", e->uid, OCTAL_8);
 	add_large(l, "gid", e->gid, OCTAL_8);
-	add_large(l, "size", e->type == TAR_FILE ? e->size : 0, OCTAL_12);
+	add_large(l, "size", stored->size, OCTAL_12);
 	add_mtime(l, e);
 	for (size_t i = 0; i < e->n_xattrs; i++) {
 		TRY(check_key(e->xattrs[i].key));
@@ -209,6 +225,48 @@ static uint64_t clamp(uint64_t value, uint64_t most)
 	return value > most ? 0 : value;
 }
 
+static fallible add_piece(struct stored *s, const struct tar_entry *e, uint64_t *end, uint64_t at,
+                          uint64_t size)
+{
+	if (at < *end || size > e->size || at > e->size - size)
+		return error_new(ERROR_INVALID, "tar: \"%.200s\": a piece lies wrong", e->name);
+	str_printf(&s->map, "%llu\n%llu\n", (unsigned long long)at, (unsigned long long)size);
+	s->size += size;
+	*end = at + size;
+	return NULL;
+}
+
+static fallible plan_storage(const struct tar_entry *e, struct stored *ret)
+{
+	if (e->type != TAR_FILE)
+		return NULL;
+	if (!e->sparse) {
+		ret->size = e->size;
+		return NULL;
+	}
+	if (e->n_pieces >= TAR_SPARSE_MAX)
+		return error_new(ERROR_LIMIT, "tar: \"%.200s\": more than %d pieces", e->name,
+		                 TAR_SPARSE_MAX);
+	uint64_t end = 0;
+	// A last piece of nothing says where the file ends: GNU tar cuts it there.
+	const struct tar_piece *last = e->n_pieces ? &e->pieces[e->n_pieces - 1] : NULL;
+	bool has_end = last && last->offset + last->size == e->size;
+	str_printf(&ret->map, "%zu\n", e->n_pieces + !has_end);
+	for (size_t i = 0; i < e->n_pieces; i++)
+		TRY(add_piece(ret, e, &end, e->pieces[i].offset, e->pieces[i].size));
+	if (!has_end)
+		TRY(add_piece(ret, e, &end, e->size, 0));
+	while (ret->map.size % TAR_BLOCK)
+		str_add_char(&ret->map, 0);
+	ret->size += ret->map.size;
+	return NULL;
+}
+
+static void stored_done(struct stored *s)
+{
+	str_done(&s->map);
+}
+
 fallible tar_write_entry(struct tar_writer *w, const struct tar_entry *e)
 {
 	if (w->left)
@@ -222,13 +280,15 @@ fallible tar_write_entry(struct tar_writer *w, const struct tar_entry *e)
 	whole.link = link;
 	unsigned char header[TAR_BLOCK] = {0};
 	defer(records_done) struct records list = {0};
-	TRY(gather(&list, &whole, put_name(header, e->name)));
+	defer(stored_done) struct stored stored = {.map = STR_LIMIT(TAR_SPARSE_MAX * 48)};
+	TRY(plan_storage(e, &stored));
+	TRY(gather(&list, &whole, &stored, put_name(header, e->name)));
 	if (list.n)
 		TRY(put_pax(w, &whole, &list));
 	if (!*header)
 		memcpy(header, e->name, strnlen(e->name, SHORT_NAME));
 	memcpy(header + 157, link, strnlen(link, SHORT_NAME));
-	uint64_t size = e->type == TAR_FILE ? e->size : 0;
+	uint64_t size = stored.size;
 	put_octal(header, 100, 8, e->mode & 07777);
 	put_octal(header, 108, 8, clamp(e->uid, OCTAL_8));
 	put_octal(header, 116, 8, clamp(e->gid, OCTAL_8));
@@ -239,9 +299,10 @@ fallible tar_write_entry(struct tar_writer *w, const struct tar_entry *e)
 	header[FIELD_TYPE] = type_flags[e->type];
 	memcpy(header + FIELD_MAGIC, "ustar\00000", 8);
 	put_checksum(header);
-	w->left = size;
-	w->padding = (unsigned)(-size % TAR_BLOCK);
-	return w->sink.put(w->sink.arg, header, sizeof(header));
+	w->left = size - stored.map.size;
+	w->padding = (unsigned)(-w->left % TAR_BLOCK);
+	TRY(w->sink.put(w->sink.arg, header, sizeof(header)));
+	return stored.map.size ? w->sink.put(w->sink.arg, stored.map.bytes, stored.map.size) : NULL;
 }
 
 fallible tar_write(struct tar_writer *w, const void *bytes, size_t size)

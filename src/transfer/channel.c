@@ -131,6 +131,22 @@ fallible channel_want(const char *digest, uint64_t size_bytes, unsigned flags, e
 	return NULL;
 }
 
+fallible channel_ask_opaque(void *unused, int dirfd, bool *ret)
+{
+	(void)unused;
+	const struct packet p = {.kind = PACKET_ASK_OPAQUE};
+	struct want_answer answer;
+	send_packet(&p, dirfd);
+	ssize_t n;
+	do
+		n = recv(channel, &answer, sizeof(answer), 0);
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(answer))
+		_exit(1); // the client is gone
+	*ret = answer.kind != 0;
+	return NULL;
+}
+
 void channel_got(const char *digest)
 {
 	send_text(PACKET_GOT, digest);

@@ -17,6 +17,8 @@ void channel_progress(const char *item, size_t item_i, size_t n_items, uint64_t 
 void channel_progress_now(const char *item, size_t item_i, size_t n_items, uint64_t done,
                           uint64_t total);
 fallible channel_opaque(void *unused, int dirfd);
+// Whether overlay hides what is below the directory: the client sees the mark, we don't.
+fallible channel_ask_opaque(void *unused, int dirfd, bool *ret);
 void channel_done(uint64_t bytes, uint64_t n_inodes);
 void channel_error(const struct error *e);
 // Asks for a blob (protocol.h). *ret_fd is the caller's, -1 if none came.

@@ -176,18 +176,24 @@ static fallible mount_id(int fd, uint64_t *ret)
 	return NULL;
 }
 
-// The worker may name any directory of its own; only one on the new layer's mount is marked.
-static fallible mark_opaque(const struct listener *l, int fd)
+// The worker may name any directory of its own; only one on its target's mount is looked at.
+static fallible check_directory(const struct listener *l, int fd, const char *role)
 {
 	struct stat st;
 	uint64_t mount;
-	if (fd < 0 || strcmp(l->job->role, "unpack") != 0)
+	if (fd < 0 || strcmp(l->job->role, role) != 0)
 		return error_new(ERROR_CORRUPT, "the worker broke the protocol");
 	if (fstat(fd, &st) < 0)
 		FAIL_ERRNO("opaque directory");
 	TRY(mount_id(fd, &mount));
 	if (!S_ISDIR(st.st_mode) || mount != l->target_mount)
 		return error_new(ERROR_CORRUPT, "the worker named a directory that isn't its own");
+	return NULL;
+}
+
+static fallible mark_opaque(const struct listener *l, int fd)
+{
+	TRY(check_directory(l, fd, "unpack"));
 	if (fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0) < 0)
 		FAIL_ERRNO("mark an opaque directory");
 	return NULL;
@@ -224,6 +230,19 @@ static fallible send_answer(int socket, enum want_kind kind, int fd)
 	if (n < 0 && errno != EPIPE && errno != ECONNRESET)
 		FAIL_ERRNO("answer the worker");
 	return NULL;
+}
+
+// A redirect would mean that the directory's content lies elsewhere: coracle's mounts make none.
+static fallible answer_opaque(const struct listener *l, int fd)
+{
+	char value[2];
+	TRY(check_directory(l, fd, "diff"));
+	if (fgetxattr(fd, "trusted.overlay.redirect", value, 0) >= 0)
+		return error_new(ERROR_UNSUPPORTED, "a directory was renamed by overlay's "
+		                                    "redirect_dir, which a layer can't show");
+	bool is_opaque = fgetxattr(fd, "trusted.overlay.opaque", value, sizeof(value)) == 1 &&
+	                 value[0] == 'y';
+	return send_answer(l->socket, (enum want_kind)is_opaque, -1);
 }
 
 static fallible take_want(struct listener *l, const struct packet *p)
@@ -292,6 +311,8 @@ static fallible take_packet(struct listener *l, struct packet *p, int fd)
 		return take_want(l, p);
 	case PACKET_GOT:
 		return take_got(l, p);
+	case PACKET_ASK_OPAQUE:
+		return answer_opaque(l, fd);
 	case PACKET_ERROR:
 		take_error(l, p);
 		return NULL;

@@ -10,6 +10,8 @@
 // Needs CAP_SYS_ADMIN (namespaces, mounts). Not for use by several threads at once.
 #pragma once
 #include "base/error.h"
+#include "oci/digest.h"
+#include "json/json.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -201,3 +203,26 @@ struct transfer_unpack_request {
 // Errors: CORRUPT (digest, diff ID, damaged tar), INVALID (what may not be in a layer), LIMIT,
 // UNSUPPORTED (media type), SYSTEM. After an error or kill -9 the folders hold garbage.
 fallible transfer_unpack(struct transfer_unpack_request *r);
+
+struct transfer_diff_request {
+	const struct transfer *transfer;
+	int upper_dirfd;         // an overlay's upper; borrowed; read only
+	const int *lower_dirfds; // layers below it, top first; borrowed
+	size_t n_lower;
+	int blob_fd;             // an empty file that takes the layer; borrowed
+	const char *compression; // "none", "gzip", "zstd"
+	bool with_root;          // the root's own metadata too
+};
+struct transfer_diff_result {
+	char digest[OCI_DIGEST_SIZE], diff_id[OCI_DIGEST_SIZE];
+	uint64_t size_bytes, diff_size_bytes;
+};
+// Writes what the upper changes as a layer (layer/layer.h). Nothing is synced.
+// Errors: INVALID (a name that a layer can't have), LIMIT, CORRUPT (it vanished meanwhile), SYSTEM.
+fallible transfer_diff(const struct transfer_diff_request *r, struct transfer_diff_result *ret);
+
+// The config of an image that stands on one whose foreign config `fd` holds (oci_config_child()):
+// `normal` is ours, in the normal form. What comes back is as foreign as what `fd` holds; the
+// caller's. Errors: CORRUPT, INVALID, LIMIT, SYSTEM.
+fallible transfer_child_config(const struct transfer *transfer, int fd, const char *normal,
+                               const struct json *history_entry, char **ret);

@@ -21,6 +21,8 @@ fallible client_run(struct client_job *job);
 
 // A detached mount of a folder for the worker: nosuid, nodev, noexec.
 fallible client_mount(int dirfd, bool writable, int *ret);
+// Layers as one, merged and read-only, for the worker.
+fallible client_merge(const int *lowers, size_t n, int *ret);
 fallible client_free_bytes(int dirfd, uint64_t *ret);
 // A limit that was reached is a full disk if the limit was what is free; takes and returns `e`.
 struct error *client_space_error(struct error *e, bool limit_is_space);

@@ -41,6 +41,21 @@ static fallible choose_limit(const struct transfer_unpack_layer *l, uint64_t *re
 	return NULL;
 }
 
+fallible client_merge(const int *lowers, size_t n, int *ret)
+{
+	const struct mount_overlay overlay = {
+		.lowers = lowers, .n_lowers = n, .upper = -1, .work = -1};
+	auto_fd int mount = -1;
+	TRY_AS(mount_make_overlay(&overlay, &mount), "layers below");
+	int sys = mount_change(
+		mount, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+		0, MS_PRIVATE, false);
+	if (sys)
+		return error_system(sys, "layers below");
+	*ret = fd_take(&mount);
+	return NULL;
+}
+
 // Layers [0, n) of the request over those that exist already: merged, read-only. -1 if there are
 // none.
 static fallible mount_below(const struct transfer_unpack_request *r, size_t n, int *ret)
@@ -53,17 +68,7 @@ static fallible mount_below(const struct transfer_unpack_request *r, size_t n, i
 		lowers[i] = r->layers[n - 1 - i].new_dirfd;
 	for (size_t i = 0; i < r->n_lower; i++)
 		lowers[n + i] = r->lower_dirfds[i];
-	const struct mount_overlay overlay = {
-		.lowers = lowers, .n_lowers = n + r->n_lower, .upper = -1, .work = -1};
-	auto_fd int mount = -1;
-	TRY_AS(mount_make_overlay(&overlay, &mount), "layers below");
-	int sys = mount_change(
-		mount, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-		0, MS_PRIVATE, false);
-	if (sys)
-		return error_system(sys, "layers below");
-	*ret = fd_take(&mount);
-	return NULL;
+	return client_merge(lowers, n + r->n_lower, ret);
 }
 
 static struct json *make_request(const struct transfer_unpack_request *r, size_t i, uint64_t limit,

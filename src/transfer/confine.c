@@ -202,6 +202,10 @@ fallible confine_begin(struct confine_role *role, int *ret_landlock)
 	SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_rt_sigreturn, SYS_sigaltstack, \
 	SYS_exit, SYS_exit_group
 static const int reads[] = {COMMON};
+static const int reads_trees[] = {COMMON,
+	SYS_readlinkat, SYS_fchdir, SYS_fgetxattr, SYS_lgetxattr, SYS_flistxattr, SYS_llistxattr,
+	SYS_recvfrom, /* the client's answer; no socket can be made */
+};
 static const int writes_layers[] = {COMMON,
 	SYS_mkdirat, SYS_mknodat, SYS_symlinkat, SYS_linkat, SYS_renameat2, SYS_readlinkat,
 	SYS_fchown, SYS_fchownat, SYS_fchmod, SYS_fchmodat, SYS_utimensat, SYS_umask, SYS_fchdir,
@@ -229,6 +233,7 @@ fallible confine_end(enum confine_calls what)
 		size_t n;
 	} sets[] = {
 		[CONFINE_READS] = {reads, sizeof(reads) / sizeof(*reads)},
+		[CONFINE_READS_TREES] = {reads_trees, sizeof(reads_trees) / sizeof(*reads_trees)},
 		[CONFINE_WRITES_LAYERS] = {writes_layers,
 	                                   sizeof(writes_layers) / sizeof(*writes_layers)},
 		[CONFINE_SPEAKS] = {speaks, sizeof(speaks) / sizeof(*speaks)},

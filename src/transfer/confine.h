@@ -35,5 +35,5 @@ struct confine_role {
 // Threads made afterwards are as confined as this one; there may be none before.
 fallible confine_begin(struct confine_role *role, int *ret_landlock);
 // The filter of system calls, for all threads: beside what all need, what one of these does.
-enum confine_calls { CONFINE_READS, CONFINE_WRITES_LAYERS, CONFINE_SPEAKS };
+enum confine_calls { CONFINE_READS, CONFINE_READS_TREES, CONFINE_WRITES_LAYERS, CONFINE_SPEAKS };
 fallible confine_end(enum confine_calls what);

@@ -6,6 +6,8 @@
 //   (untrusted) 6 the input: archive or blob 7 a detached mount of the folder to write: ingest, or
 //   the layer's new one 8 a detached, read-only mount of what is below, merged; not for `archive`,
 //   nor for a base layer
+// `diff` has as 6 the file to write the layer to, as 7 the folder to read, read-only; `config` has
+// as 6 a foreign image config, and its answer is the new one's text.
 //
 // Every packet is one struct packet; of OPAQUE ones a directory's descriptor comes along, which the
 // client marks with trusted.overlay.opaque: the worker hasn't the capability. The last packet is
@@ -31,16 +33,18 @@ enum packet_kind {
 	PACKET_WARN,
 	PACKET_DEBUG,
 	PACKET_OPAQUE,
-	PACKET_WANT, // `fetch`: the blob named in the text, of `total` bytes (0: not known);
-	             // `item_i` has want flags. It is answered by one struct want_answer
-	PACKET_GOT,  // `fetch`: the blob's descriptor has all of it, and its digest is right
+	PACKET_WANT,       // `fetch`: the blob named in the text, of `total` bytes (0: not known);
+	                   // `item_i` has want flags. It is answered by one struct want_answer
+	PACKET_GOT,        // `fetch`: the blob's descriptor has all of it, and its digest is right
+	PACKET_ASK_OPAQUE, // `diff`: is the directory that comes along marked so? Answered by one
+	                   // struct want_answer, 0 or 1
 	PACKET_ERROR,
 	PACKET_DONE
 };
 
 enum {
 	PACKET_TEXT = 2048,
-	REQUEST_SIZE_MAX = 1 << 20,
+	REQUEST_SIZE_MAX = 16 << 20, // a config may be in it
 	ANSWER_SIZE_MAX = 64 << 20,
 	BLOBS_MAX = 65536, // files of an archive
 };

@@ -5,5 +5,7 @@
 const struct role worker_roles[] = {
 	{"archive", worker_archive},
 	{"unpack", worker_unpack},
+	{"diff", worker_diff},
+	{"config", worker_config},
 	{NULL, NULL},
 };

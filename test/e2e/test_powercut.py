@@ -139,3 +139,45 @@ def test_cut_after_removal(disk, tmp_path):
         assert tree_differences(disk.tree(tmp_path / "m"), wanted) == []
         disk.coracle("images", "rm", "test")
     disk.coracle("gc")
+
+
+def test_cut_during_commit(disk, tmp_path, cache, soak):
+    """At any moment of a commit: the image is whole or not there, the container's own is untouched."""
+    base, new = "docker.io/library/busybox:latest", "docker.io/library/new:latest"
+    script = "mkdir /d; for i in 1 2 3 4 5 6 7 8; do head -c 400000 /dev/urandom > /d/$i; ln /d/$i /d/l$i; done; rm /bin/vi"
+    (tmp_path / "m").mkdir()
+    disk.coracle("images", "import", cache / "busybox.tar")
+    disk.coracle("run", base, "work", "/bin/sh", "-c", script)
+    began = time.monotonic()
+    disk.coracle("commit", "work", "new")
+    whole = time.monotonic() - began
+
+    def tree(name):
+        disk.coracle("images", "mount", name, tmp_path / "m")
+        try:
+            return describe_tree(tmp_path / "m")
+        finally:
+            disk.coracle("images", "unmount", "--rm", tmp_path / "m")
+
+    wanted, below = tree("new"), tree("busybox")
+    assert wanted != below
+    disk.coracle("images", "rm", "new")
+    disk.coracle("gc")
+    rounds = soak(15, 100)
+    for i in range(rounds):
+        process = start("coracle", "--root", disk.folder, "--state", disk.state, "commit", "work", "new")
+        time.sleep(1.3 * whole * i / rounds)  # not to wait for anything: the moment is what is tried
+        code = process.poll()
+        process.kill()
+        process.communicate(timeout=60)
+        disk.cut()
+        names = disk.coracle("images", "ls", "-q").out.split()
+        assert base in names and (code != 0 or new in names)  # what returned is there
+        assert disk.bad_blobs() == []
+        if new in names:
+            assert tree_differences(tree("new"), wanted) == []
+        assert tree_differences(tree("busybox"), below) == []
+        disk.coracle("images", "rm", "new", code=None)
+        disk.coracle("gc")
+        assert not (disk.folder / "content/ingest").exists() or os.listdir(disk.folder / "content/ingest") == []
+    disk.coracle("containers", "rm", "work")

@@ -13,6 +13,12 @@
 #define FLOAT(value) FLAG_FLOAT, value
 #define DURATION(value) FLAG_DURATION, value
 
+#define FLAG_PULL                                                                     \
+	{                                                                             \
+		"pull", NULL, TEXT("missing|always|never"),                           \
+			"pull the image; missing if called as coracle, never as ctr", \
+			.bits = FLAG_OURS                                             \
+	}
 #define FLAG_FORMAT                                                                    \
 	{                                                                              \
 		"format", NULL, TEXT("table|json"), "how to print", FLAG_OURS, "table" \
@@ -47,6 +53,8 @@ fallible command_login(struct invocation *in);       // pull.c
 fallible command_logout(struct invocation *in);      // pull.c
 fallible command_images_push(struct invocation *in); // pull.c
 fallible command_commit(struct invocation *in);      // commit.c
+fallible command_images_prune(struct invocation *in);
+fallible command_images_usage(struct invocation *in); // snapshots.c
 fallible command_images_tag(struct invocation *in);
 fallible command_images_label(struct invocation *in);
 

@@ -174,6 +174,23 @@ fallible command_images_delete(struct invocation *in)
 	return first;
 }
 
+// Without --all nothing: as ctr.
+fallible command_images_prune(struct invocation *in)
+{
+	if (!flag_bool(in, "all")) {
+		output_log(in, "warning",
+		           "No images pruned. `image prune` requires --all to be specified.", NULL);
+		return NULL;
+	}
+	auto_session struct session s = {0};
+	auto_strings struct strings names = {0};
+	TRY(session_open(in, &s));
+	struct error *e = engine_image_prune(s.engine, &names);
+	for (size_t i = 0; i < names.n; i++)
+		output_line(names.items[i]);
+	return e;
+}
+
 fallible command_images_tag(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "please provide an image reference to tag from"));

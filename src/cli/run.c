@@ -336,6 +336,7 @@ fallible command_run_create(struct invocation *in)
 	TRY(session_open(in, &s));
 	auto_request struct request r = {0};
 	TRY(fill(in, &s, &r));
+	TRY(fill_pull(in, &r));
 	return engine_container_create(s.engine, &r.run);
 }
 

@@ -241,6 +241,30 @@ fallible command_snapshots_usage(struct invocation *in)
 	return NULL;
 }
 
+fallible command_images_usage(struct invocation *in)
+{
+	bool json;
+	TRY(print_wants_json(in, &json));
+	TRY(argument_needed(in, 0, "please provide an image reference"));
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	const char *snapshotter = session_snapshotter(&s), *name = in->args[0];
+	auto_strings struct strings keys = {0};
+	auto_free char *prefix = alloc_printf("failed to ensure if image %s exists", name);
+	TRY(report_as_ctr(in, engine_image_snapshots(s.engine, snapshotter, name, &keys), prefix));
+	auto_free struct usage *usages = alloc_array(keys.n + 1, sizeof(*usages));
+	for (size_t i = 0; i < keys.n; i++) {
+		usages[i].key = keys.items[i];
+		TRY(engine_snapshot_usage(s.engine, snapshotter, keys.items[i],
+		                          &usages[i].size_bytes, &usages[i].n_inodes));
+	}
+	if (json)
+		usage_json(usages, keys.n);
+	else
+		usage_table(usages, keys.n, false);
+	return NULL;
+}
+
 static bool is_child(const struct engine_snapshot *snapshot, const char *parent)
 {
 	return text_equal(snapshot->parent ? snapshot->parent : "", parent);

@@ -4,6 +4,7 @@
 // clang-format off
 const struct flag containers_create_flags[] = {
 	{"snapshotter-label", NULL, TEXTS("KEY=VALUE"), "label the snapshot"},
+	FLAG_PULL,
 	// What ctr has for run alone.
 	{"cgroup", NULL, TEXT("PATH"), "put the container into this cgroup", .bits = FLAG_OURS},
 	{"platform", NULL, TEXT("OS/ARCH"), "run the image for this platform", .bits = FLAG_OURS},

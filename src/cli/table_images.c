@@ -95,7 +95,12 @@ static const struct flag images_push_flags[] = {
 };
 
 static const struct flag images_prune_flags[] = {
-	{"all", NULL, BOOL},
+	{"all", NULL, BOOL, "all that no container was made of"},
+	{NULL},
+};
+
+static const struct flag images_usage_flags[] = {
+	FLAG_FORMAT,
 	{NULL},
 };
 
@@ -164,8 +169,8 @@ const struct command commands_images[] = {
 	{"images push", "[flags] <remote> [<local>]", "Push an image to a registry",
 	 "images push registry.example/me/app:1 app:1", command_images_push,
 	 .flags = {images_push_flags, flags_registry}, .operand = "images"},
-	{"images prune", "[flags]", "Remove images that nothing uses",
-	 .flags = {images_prune_flags}, .bits = COMMAND_NOT_YET},
+	{"images prune", "[flags]", "Remove images that no container was made of",
+	 "images prune --all", command_images_prune, .flags = {images_prune_flags}},
 	{"images delete", "[flags] <ref> [<ref>, ...]", "Remove images",
 	 "images rm busybox", command_images_delete,
 	 .flags = {images_delete_flags}, .aliases = "del remove rm", .operand = "images"},
@@ -180,7 +185,8 @@ const struct command commands_images[] = {
 	{"images convert", "[flags] <source_ref> <target_ref>", "Convert an image to other formats",
 	 .flags = {images_convert_flags}, .bits = COMMAND_NOT_YET},
 	{"images usage", "[flags] <ref>", "Show what an image takes on disk",
-	 .flags = {flags_snapshotter}, .bits = COMMAND_NOT_YET},
+	 "images usage busybox", command_images_usage,
+	 .flags = {images_usage_flags, flags_snapshotter}, .operand = "images"},
 	{NULL},
 };
 // clang-format on

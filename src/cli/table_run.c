@@ -102,8 +102,7 @@ static const struct flag login_flags[] = {
 };
 
 static const struct flag run_flags[] = {
-	{"pull", NULL, TEXT("missing|always|never"),
-	 "pull the image; missing if called as coracle, never as ctr", .bits = FLAG_OURS},
+	FLAG_PULL,
 	{"rm", NULL, BOOL, "remove the container when it ends"},
 	{"null-io", NULL, BOOL, "connect the process to /dev/null"},
 	{"log-uri", NULL, TEXT("URI"),

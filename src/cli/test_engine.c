@@ -749,3 +749,20 @@ fallible engine_snapshot_diff(struct engine *engine, const struct engine_diff *r
 	(void)request;
 	return NULL;
 }
+
+fallible engine_image_prune(struct engine *engine, struct strings *ret)
+{
+	(void)engine;
+	(void)ret;
+	return NULL;
+}
+
+fallible engine_image_snapshots(struct engine *engine, const char *snapshotter, const char *name,
+                                struct strings *ret)
+{
+	(void)engine;
+	(void)snapshotter;
+	(void)name;
+	(void)ret;
+	return NULL;
+}

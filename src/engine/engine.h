@@ -179,6 +179,13 @@ fallible engine_image_list(struct engine *engine, const char *const *filters, si
 // Removes the name; blobs and snapshots that nothing needs any more go with it. A name that isn't
 // there is NOT_FOUND (ctr only warns; cli decides).
 fallible engine_image_remove(struct engine *engine, const char *name);
+// The keys of the snapshots that the image of the host's platform stands on, the topmost first.
+// INVALID: it isn't unpacked there. *ret is the caller's: strings_done().
+fallible engine_image_snapshots(struct engine *engine, const char *snapshotter, const char *name,
+                                struct strings *ret);
+// Removes all images that no container was made of, with what only they need; *ret gets their
+// names, also after an error. A container that is just being made keeps its layers, not the name.
+fallible engine_image_prune(struct engine *engine, struct strings *ret);
 // Makes `target` name what `source` names. An existing name is replaced if `force`, else EXISTS.
 fallible engine_image_tag(struct engine *engine, const char *source, const char *target,
                           bool force);

@@ -152,6 +152,86 @@ fallible engine_image_remove(struct engine *e, const char *name)
 	return NULL;
 }
 
+static bool is_used(const struct store_containers *containers, const char *image)
+{
+	for (size_t i = 0; i < containers->n; i++)
+		if (!strcmp(containers->items[i].image, image))
+			return true;
+	return false;
+}
+
+static fallible prune(struct engine *e, const struct store_images *images, struct strings *ret)
+{
+	struct store_containers *containers = NULL;
+	TRY(store_list_containers(e->store, e->ns, &containers));
+	struct error *error = NULL;
+	for (size_t i = 0; i < images->n && !error; i++) {
+		const char *name = images->items[i].name;
+		if (is_used(containers, name))
+			continue;
+		error = store_remove_image(e->store, e->ns, name);
+		if (!error)
+			strings_add(ret, name);
+		else if (error_is(error, ERROR_NOT_FOUND))
+			error_drop(&error); // somebody else was quicker
+	}
+	store_containers_free(containers);
+	return error;
+}
+
+fallible engine_image_prune(struct engine *e, struct strings *ret)
+{
+	struct store *store;
+	struct store_images *images;
+	struct store_garbage *taken = NULL;
+	TRY(engine_store(e, &store));
+	TRY(store_list_images(store, e->ns, &images));
+	struct error *error = prune(e, images, ret);
+	store_images_free(images);
+	if (ret->n)
+		error = error_join(error, store_gc_run(store, 0, &taken));
+	store_garbage_free(taken);
+	return error;
+}
+
+static fallible list_chain(struct engine *e, const struct store_manifest *m,
+                           const char *snapshotter, struct strings *ret)
+{
+	auto_snapshots struct snapshots *snapshots = NULL;
+	struct store_snapshot *row = NULL;
+	TRY(engine_snapshots(e, engine_snapshotter_for(m, snapshotter), &snapshots));
+	auto_free char *key = alloc_string(m->chain_id);
+	while (*key) {
+		struct error *none = snapshots_stat(snapshots, key, &row);
+		if (error_is(none, ERROR_NOT_FOUND)) {
+			error_free(none);
+			return error_hint(
+				error_new(ERROR_INVALID, "it isn't unpacked by the snapshotter %s",
+			                  snapshots_name(snapshots)),
+				"coracle snapshots unpack %s does that", m->descriptor.digest);
+		}
+		TRY(none);
+		strings_add(ret, key);
+		free(key);
+		key = alloc_string(row->parent);
+		store_snapshot_free(row);
+	}
+	return NULL;
+}
+
+fallible engine_image_snapshots(struct engine *e, const char *snapshotter, const char *name,
+                                struct strings *ret)
+{
+	struct store_image *image;
+	const struct store_manifest *m;
+	TRY(engine_find_image(e, name, &image));
+	struct error *error = engine_choose_manifest(image, NULL, &m);
+	if (!error)
+		error = error_prefix(list_chain(e, m, snapshotter, ret), "image %s", image->name);
+	store_image_free(image);
+	return error;
+}
+
 fallible engine_image_tag(struct engine *e, const char *source, const char *target, bool force)
 {
 	auto_free char *stored = NULL, *checked = NULL;

@@ -271,6 +271,14 @@ def test_run_pulls_what_is_missing():
         coracle("run", "--rm", "--pull", "always", r.ref, "p", "true")
         assert len(r.log) == asked + 1  # HEAD
         remove(r.ref)
+        assert "not found" in coracle("create", "--pull", "never", r.ref, "c", "true", code=125).err
+        assert "not found" in ctr("containers", "create", r.ref, "c", "true", code=1).err  # as ctr never
+        coracle("create", r.ref, "c", "true")
+        coracle("containers", "rm", "c")
+        coracle("create", "--pull", "always", r.ref, "c", "true")
+        coracle("containers", "rm", "c")
+        remove(r.ref)
+        coracle("create", "--pull", "sometimes", r.ref, "c", "true", code=2)
         coracle("run", "--pull", "sometimes", r.ref, "p", "true", code=2)
         said = coracle("run", "--rm", r.ref.replace("test:", "nosuch:"), "p", "true", code=125).err
         assert "not found; pull" in said and "404 Not Found" in said

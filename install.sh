@@ -194,6 +194,10 @@ install_files()
 	while read -r file; do
 		[ -z "$file" ] || rm -f "$prefix/$file"
 	done < <(comm -13 <(say "$wanted") <(say "$old" | sort -u))
+	# So that Windows containers start at once in any store. Others stay: containers may stand on them.
+	if [ -n "$windows" ]; then
+		"$prefix/bin/coracle" __template || die "what Windows containers stand on could not be made"
+	fi
 	say "$wanted" >"$manifest.coracle-new"
 	mv -f "$manifest.coracle-new" "$manifest"
 }
@@ -360,6 +364,14 @@ demonstrate_windows()
 		"coracle --debug run … shows each step"; }
 }
 
+# A member of what `coracle info` says of Wine, line by line.
+wine_says() # NAME
+{
+	"$prefix/bin/coracle" info | sed -n '/"windows": {/,/^    }/p' |
+		sed -n '/"'"$1"'": "/{s/.*": "\(.*\)",*$/\1/p;q};/"'"$1"'": \[/,/^        ]/{/^            "/{s/^ *"\(.*\)",*$/\1/;p}}' |
+		sed 's/\\u0026/\&/g;s/\\"/"/g'
+}
+
 last_words()
 {
 	local coracle=coracle
@@ -373,8 +385,11 @@ last_words()
 	say "  $coracle --help"
 	if [ -n "$windows" ]; then
 		say "  $coracle images create-windows-base win && $coracle run --rm win hello ipconfig"
+		say
+		say "This Wine ($(wine_says wine)) is unlike Windows in this:"
+		wine_says unlike_windows | sed 's/^/  - /'
 		[ -z "${windows_note-}" ] ||
-			printf '\n%s\n' "Note: this Wine's cmd runs what stands behind && and || whatever came before."
+			say "So a failed step of a build may look green: one that was tried here did."
 	fi
 	local foreign
 	foreign=$(foreign_ctr)
@@ -420,6 +435,8 @@ remove_all()
 	while read -r dir; do
 		rmdir --ignore-fail-on-non-empty "$prefix/$dir" 2>/dev/null || true
 	done < <(sed '/^share\/coracle\/manifest$/d' "$manifest" | own_folders)
+	rm -rf "$prefix/libexec/coracle/templates"
+	rmdir --ignore-fail-on-non-empty "$prefix/libexec/coracle" 2>/dev/null || true
 	rm -f "$manifest.coracle-new" "$manifest"
 	rmdir --ignore-fail-on-non-empty "$share" 2>/dev/null || true
 	say "coracle is removed from $prefix."

@@ -113,6 +113,7 @@ fallible command_system_version(struct invocation *in);
 fallible command_system_info(struct invocation *in);
 fallible command_system_gc(struct invocation *in);
 fallible command_system_clean(struct invocation *in);
+fallible command_system_template(struct invocation *in);
 
 // namespaces.c
 fallible command_namespaces_create(struct invocation *in);

@@ -20,6 +20,23 @@ static void info_cleanup(struct engine_info **info)
 	engine_info_free(*info);
 }
 
+static struct json *wine_json(const struct engine_info *info)
+{
+	struct json *windows = json_new_object(), *unlike = json_new_array();
+	json_set(windows, "wine", json_new_string(info->wine)); // null: it isn't here
+	for (size_t i = 0; i < info->wine_is_unlike.n; i++)
+		json_append_string(unlike, info->wine_is_unlike.items[i]);
+	json_set(windows, "unlike_windows", unlike);
+	return windows;
+}
+
+// For install.sh: so that a new store works at once.
+fallible command_system_template(struct invocation *in)
+{
+	(void)in;
+	return engine_make_windows_template();
+}
+
 fallible command_system_info(struct invocation *in)
 {
 	auto_session struct session s = {0};
@@ -34,6 +51,7 @@ fallible command_system_info(struct invocation *in)
 	json_set_string(server, "kernel", info->kernel);
 	auto_json struct json *object = json_new_object();
 	json_set(object, "server", server);
+	json_set(object, "windows", wine_json(info));
 	print_json(object);
 	return NULL;
 }

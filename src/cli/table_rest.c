@@ -296,6 +296,8 @@ const struct command commands_rest[] = {
 	 .flags = {shim_pprof_trace_flags}, .bits = COMMAND_NOT_YET | COMMAND_NO_DAEMON},
 	{"__clean", "ID INSTANCE", "Clean up after a container whose command is gone; for its monitor",
 	 "__clean web 0123456789abcdef", command_system_clean, .bits = COMMAND_OURS | COMMAND_HIDDEN},
+	{"__template", NULL, "Make what Windows containers stand on, for install.sh", "__template",
+	 command_system_template, .bits = COMMAND_OURS | COMMAND_HIDDEN},
 	{"__man", "DIR", "Write the manual pages", "__man man", command_build_man,
 	 .bits = COMMAND_OURS | COMMAND_HIDDEN},
 	{"__completion", "bash|zsh|fish", "Print a completion", "__completion bash", command_build_completion,

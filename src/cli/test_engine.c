@@ -684,8 +684,8 @@ void engine_garbage_free(struct engine_garbage_list *g)
 	(void)g;
 }
 
-static struct engine_info info = {(char *)"0", (char *)"/r", (char *)"/s", (char *)"u",
-                                  (char *)"6"};
+static struct engine_info info = {(char *)"0", (char *)"/r",  (char *)"/s", (char *)"u",
+                                  (char *)"6", (char *)"8.0", {0}};
 
 fallible engine_info(struct engine *engine, struct engine_info **ret)
 {
@@ -697,6 +697,11 @@ fallible engine_info(struct engine *engine, struct engine_info **ret)
 void engine_info_free(struct engine_info *i)
 {
 	(void)i;
+}
+
+fallible engine_make_windows_template(void)
+{
+	return NULL;
 }
 
 fallible engine_clean_up(struct engine *engine, const char *id, uint64_t instance)

@@ -2,6 +2,7 @@
 #include "engine/engine.h"
 #include "engine/private.h"
 #include "sys/process.h"
+#include "windows/windows.h"
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -160,6 +161,12 @@ fallible engine_info(struct engine *e, struct engine_info **ret)
 		.store_id = alloc_string(store_id(store)),
 		.kernel = alloc_string(u.release),
 	};
+	auto_windows_wine struct windows_wine wine = {0};
+	struct error *none = windows_look_at_wine(&wine);
+	error_drop(&none); // said by `wine` being NULL
+	info->wine = take(&wine.version);
+	info->wine_is_unlike = wine.differences;
+	wine.differences = (struct strings){0};
 	*ret = info;
 	return NULL;
 }
@@ -173,5 +180,7 @@ void engine_info_free(struct engine_info *info)
 	free(info->state);
 	free(info->store_id);
 	free(info->kernel);
+	free(info->wine);
+	strings_done(&info->wine_is_unlike);
 	free(info);
 }

@@ -584,8 +584,13 @@ struct engine_networks {
 void engine_networks_free(struct engine_networks *networks); // takes NULL
 fallible engine_network_list(struct engine *engine, struct engine_networks **ret);
 
+// Beside our programs; for install.sh. Without it the first use makes one in the store.
+fallible engine_make_windows_template(void);
+
 struct engine_info {
 	char *version, *root, *state, *store_id, *kernel;
+	char *wine;                    // version; NULL: it isn't here
+	struct strings wine_is_unlike; // Windows, a line each
 };
 fallible engine_info(struct engine *engine, struct engine_info **ret);
 void engine_info_free(struct engine_info *info); // takes NULL

@@ -148,17 +148,21 @@ static fallible make_writable(struct run *run)
 	return snapshots_open_active(run->snapshots, run->request->id, &run->active);
 }
 
-// The template is Windows' topmost layer below the writable one.
+// Windows' template lies on the lowest layer, below those of applications.
 static fallible make_root(struct run *run)
 {
 	TRY(make_writable(run));
 	if (!run_is_windows(run))
 		return NULL;
+	TRY(run_windows_lock_scratch(run));
 	const struct snapshot_layers *below = run->active ? run->active->lower : run->layers;
 	run->lowers = alloc_array(below->n + 1, sizeof(*run->lowers));
-	run->lowers[0] = run->template_fd;
+	size_t above = below->n ? below->n - 1 : 0;
+	for (size_t i = 0; i < above; i++)
+		run->lowers[i] = below->fds[i];
+	run->lowers[above] = run->template_fd;
 	if (below->n)
-		memcpy(run->lowers + 1, below->fds, below->n * sizeof(*run->lowers));
+		run->lowers[above + 1] = below->fds[above];
 	return windows_make_prefix(run->active ? run->active->fs : run->upper, &run->windows);
 }
 
@@ -343,6 +347,7 @@ static fallible start_process(struct run *run)
 		.log = run->log,
 		.terminal = run->terminal,
 		.code_variable = run_is_windows(run) ? BOOT_CODE_VARIABLE : NULL,
+		.keep_fd = run->scratch_lock >= 0 ? &run->scratch_lock : NULL,
 		.shim_program = shim,
 		.cleaner = cleaner,
 		.cleaner_environment = environment,

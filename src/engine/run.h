@@ -58,6 +58,7 @@ struct run {
 
 	// what stands outside of the process
 	int upper, work;
+	int scratch_lock; // Windows: of the snapshot that is written to
 	struct snapshot_active *active;
 	int netns_fd;
 	char *joined_netns; // Windows: the path of a namespace that was there
@@ -66,10 +67,10 @@ struct run {
 	char *resolv_conf, *hosts;
 	struct runtime_task *process;
 };
-#define RUN_OF(e, r)                                                                     \
-	{                                                                                \
-		.engine = (e), .request = (r), .signalfd = -1, .dirfd = -1, .upper = -1, \
-		.work = -1, .netns_fd = -1, .template_fd = -1, .log_fd = -1              \
+#define RUN_OF(e, r)                                                                            \
+	{                                                                                       \
+		.engine = (e), .request = (r), .signalfd = -1, .dirfd = -1, .upper = -1,        \
+		.work = -1, .netns_fd = -1, .template_fd = -1, .log_fd = -1, .scratch_lock = -1 \
 	}
 
 // From the request to spec, layers and network configuration; makes nothing.
@@ -99,6 +100,8 @@ fallible run_windows_allowed(const struct run *run);
 fallible run_windows_version(const struct store_manifest *m, char **ret);
 // A spec whose layers are named by windows.layerFolders.
 fallible run_windows_folders(struct run *run);
+// A snapshot that two containers write into at once would be neither's. BUSY, in the end.
+fallible run_windows_lock_scratch(struct run *run);
 // From run->spec to run->linux_spec; opens the template (makes it at the first use).
 fallible run_windows_translate(struct run *run);
 // The network namespace of the spec: joined if it is there, else named for making.

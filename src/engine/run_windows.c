@@ -4,12 +4,15 @@
 #include "boot/protocol.h"
 #include "engine/run.h"
 #include "engine/spec.h"
+#include "sys/lock.h"
 #include "sys/path.h"
 #include "sys/process.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <strings.h>
 #include <sys/socket.h>
+
+#define TEMPLATES "templates" // beside our programs: made when we are installed
 
 enum { REGISTRY_TEXT_LIMIT = 64 << 20 };
 
@@ -135,6 +138,22 @@ fallible run_windows_folders(struct run *run)
 	return snapshots_open_layers(run->snapshots, run->scratch_parent, &run->layers);
 }
 
+fallible run_windows_lock_scratch(struct run *run)
+{
+	// What has told its end may hold its mounts for some milliseconds more.
+	enum { PATIENCE_MS = 2000 };
+	if (!run->active)
+		return NULL;
+	TRY(path_open_beneath(run->active->fs, ".", O_RDONLY | O_DIRECTORY, 0, &run->scratch_lock));
+	struct error *e = lock_folder(run->scratch_lock, PATIENCE_MS);
+	if (!error_is(e, ERROR_BUSY))
+		return e;
+	error_free(e);
+	return error_hint(error_new(ERROR_BUSY, "snapshot \"%s\" is in use by another container",
+	                            run->scratch ? run->scratch : run->request->id),
+	                  "coracle ps shows what runs; snapshots prepare makes another one");
+}
+
 // --- two forms of the spec
 // ------------------------------------------------------------------------
 
@@ -204,7 +223,13 @@ fallible run_windows_translate(struct run *run)
 	TRY(read_registry(run, "system.reg", &system_reg));
 	TRY(read_registry(run, "user.reg", &user_reg));
 	TRY(read_registry(run, "userdef.reg", &userdef_reg));
+	auto_free char *programs = NULL;
+	TRY(process_libexec(&programs));
+	auto_free char *folder = alloc_printf("%s/windows", store_root(e->store));
+	auto_free char *installed = alloc_printf("%s/" TEMPLATES, programs);
+	TRY(windows_open_template(installed, folder, programs, &run->template_fd));
 	const struct windows_start start = {
+		.template_dirfd = run->template_fd,
 		.spec = run->spec,
 		.id = run->request->id,
 		.keep_registry = !run->request->remove || run->scratch,
@@ -214,11 +239,16 @@ fallible run_windows_translate(struct run *run)
 		.user_reg = user_reg,
 		.userdef_reg = userdef_reg,
 	};
-	TRY(windows_translate(&start, run->linux_spec, &run->windows));
+	return windows_translate(&start, run->linux_spec, &run->windows);
+}
+
+fallible engine_make_windows_template(void)
+{
 	auto_free char *programs = NULL;
 	TRY(process_libexec(&programs));
-	auto_free char *folder = alloc_printf("%s/windows", store_root(e->store));
-	return windows_open_template(folder, programs, &run->template_fd);
+	auto_free char *folder = alloc_printf("%s/" TEMPLATES, programs);
+	auto_fd int fd = -1;
+	return windows_open_template(folder, folder, programs, &fd);
 }
 
 // --- namespaces of networks

@@ -18,6 +18,7 @@
 struct line {      // of a layer: type, name, link or content
 	char type; // d f l (symlink) h (hard link)
 	const char *name, *text, *attributes;
+	const char *wide; // Latin-1, behind the text as UTF-16
 };
 
 struct fixture {
@@ -37,6 +38,10 @@ static int write_layer(const struct line *lines)
 	struct tar_writer w = {.sink = {put, &fd}};
 	for (; lines->type; lines++) {
 		const char *text = lines->text ? lines->text : "";
+		char wide[100] = "";
+		size_t n_wide = lines->wide ? strlen(lines->wide) : 0;
+		for (size_t i = 0; i < n_wide; i++)
+			wide[2 * i] = lines->wide[i];
 		struct tar_record record = {"MSWINDOWS.fileattr", lines->attributes,
 		                            lines->attributes ? strlen(lines->attributes) : 0};
 		struct tar_entry e = {
@@ -47,12 +52,14 @@ static int write_layer(const struct line *lines)
 		                                     : TAR_HARDLINK,
 			.name = lines->name,
 			.link = strchr("lh", lines->type) ? text : "",
-			.size = lines->type == 'f' ? strlen(text) : 0,
+			.size = lines->type == 'f' ? strlen(text) + 2 * n_wide : 0,
 			.records = &record,
 			.n_records = lines->attributes != NULL,
 		};
 		assert_null(tar_write_entry(&w, &e));
-		assert_null(tar_write(&w, text, e.size));
+		if (e.size)
+			assert_null(tar_write(&w, text, strlen(text)));
+		assert_null(tar_write(&w, wide, 2 * n_wide));
 	}
 	assert_null(tar_write_end(&w));
 	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
@@ -223,6 +230,45 @@ static void above(void **state)
 	is_file(f->new, "Files/windows/system32/own.exe", "MZ"); // an application's
 }
 
+// An update of the system, as Microsoft's images have it above their base, brings programs, too.
+static void update(void **state)
+{
+	struct fixture *f = *state;
+	// The product's name lies over the end of a piece that is read.
+	enum { SIZE = 65500 };
+	auto_free char *large = alloc(SIZE + 1);
+	memset(large, 'x', SIZE);
+	memcpy(large, "MZ", 2);
+	const struct line base[] = {BASE, {0}};
+	static const char product[] = "Microsoft\xae Windows\xae Operating System";
+	auto_free char *first = unpack(f, base, f->lower, -1);
+	assert_string_equal(first, "");
+	const struct line lines[] = {
+		{'d', "Files/App"},
+		{'d', "Files/Windows/WinSxS"},
+		{'d', "Files/Windows/WinSxS/x"},
+		{'f', "Files/Windows/System32/ulib.dll", large, NULL, product},
+		{'f', "Files/Windows/WinSxS/x/ulib.dll", large, NULL, product},
+		{'h', "Files/Windows/System32/again.dll", "Files/Windows/WinSxS/x/ulib.dll"},
+		{'f', "Files/App/ucrt.dll", large, NULL, product},
+		{'h', "Files/Windows/System32/hard.dll", "Files/App/ucrt.dll"},
+		{'h', "Files/App/hard.dll", "Files/App/ucrt.dll"},
+		{'f', "Files/Windows/System32/mine.dll", large},
+		{'f', "Files/Windows/System32/ulib.txt", "xx", NULL, product},
+		{0},
+	};
+	auto_free char *second = unpack(f, lines, f->new, f->lower);
+	assert_string_equal(second, "");
+	is_absent(f->new, "Files/windows/system32/ulib.dll");
+	is_absent(f->new, "Files/windows/WinSxS/x/ulib.dll");
+	is_absent(f->new, "Files/windows/system32/again.dll");
+	is_absent(f->new, "Files/windows/system32/hard.dll");
+	assert_int_equal(faccessat(f->new, "Files/App/hard.dll", F_OK, 0), 0); // beside its program
+	assert_int_equal(faccessat(f->new, "Files/windows/system32/mine.dll", F_OK, 0), 0);
+	assert_int_equal(faccessat(f->new, "Files/windows/system32/ulib.txt", F_OK, 0), 0);
+	assert_string_equal(f->warning, "1 hard links to what isn't unpacked, left out");
+}
+
 static void refused(void **state)
 {
 	struct fixture *f = *state;
@@ -314,6 +360,7 @@ int main(void)
 		cmocka_unit_test(upper_case),
 		cmocka_unit_test_setup_teardown(base_layer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(above, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(update, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(links_stay_inside, set_up, tear_down),
 	};

@@ -258,7 +258,8 @@ static fallible unpack_windows(struct unpack *u, const struct tar_entry *e)
 		return NULL;
 	defer(place_done) struct place place = {0};
 	TRY(find_place(u, entry.name, &place));
-	return unpack_at(u, &entry, &place);
+	TRY(unpack_at(u, &entry, &place));
+	return windows_keep_or_remove(u, place.dir->fd, place.name);
 }
 
 static fallible unpack_windows_links(struct unpack *u)
@@ -271,6 +272,7 @@ static fallible unpack_windows_links(struct unpack *u)
 		defer(place_done) struct place place = {0};
 		TRY_AS(find_place(u, entry.name, &place), "%.200s", entry.name);
 		TRY_AS(unpack_at(u, &entry, &place), "%.200s", entry.name);
+		TRY_AS(windows_keep_or_remove(u, place.dir->fd, place.name), "%.200s", entry.name);
 	}
 	windows_report(u);
 	return NULL;

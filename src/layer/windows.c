@@ -7,10 +7,8 @@
 // 2. Nothing is made below a link: Windows' own import doesn't follow them either.
 // 3. Links are made relative, and stay inside Files/.
 // 4. Owners and rights are not Linux': everything is root's, 0644 and 0755. Descriptors, streams
-// and
-//    extended attributes stay in the blob.
-// 5. In a base layer programs below Files/Windows are left out: Wine can't run them, and must never
-//    load one in place of its own.
+//    and extended attributes stay in the blob.
+// 5. Windows' own programs are left out (programs.c).
 #include "layer/windows.h"
 #include "hive/upcase.h"
 #include <dirent.h>
@@ -38,9 +36,10 @@ struct name {
 struct windows_state {
 	struct name *slots;
 	size_t n, capacity, bytes;
-	char *(*links)[2]; // name and target, both folded
+	struct name *current; // of the entry that was given last, until the table grows
+	char *(*links)[2];    // name and target, both folded
 	size_t n_links, links_capacity, links_done, links_bytes;
-	char path[TAR_NAME_MAX + 1], target[4 * TAR_NAME_MAX], previous[TAR_NAME_MAX + 1];
+	char path[TAR_NAME_MAX + 1], target[TAR_NAME_MAX + 1], previous[TAR_NAME_MAX + 1];
 	char attribute[16];
 	struct tar_record xattr;
 	size_t n_programs, n_links_lost;
@@ -320,82 +319,6 @@ static fallible read_attributes(const struct tar_entry *e, uint64_t *ret)
 
 // --- links --------------------------------------------------------------------------------------
 
-// The part of a link's target behind drive C:'s root; NULL if it leads elsewhere. *ret_absolute.
-static const char *inside_drive(const char *target, bool *ret_absolute)
-{
-	static const char *const prefixes[] = {"/?"
-	                                       "?/",
-	                                       "//?/"};
-	const char *at = target;
-	bool device = false;
-	for (size_t i = 0; i < 2 && !device; i++)
-		if (text_starts(at, prefixes[i])) {
-			at += 4;
-			device = true;
-		}
-	bool drive =
-		((at[0] >= 'a' && at[0] <= 'z') || (at[0] >= 'A' && at[0] <= 'Z')) && at[1] == ':';
-	*ret_absolute = drive || *at == '/';
-	if (drive)
-		return (at[0] | 32) == 'c' && (!at[2] || at[2] == '/') ? at + 2 : NULL;
-	return device || text_starts(at, "//") || strchr(at, ':') ? NULL : at;
-}
-
-// Where the link `path` leads, relative to its folder, never above Files/. *ret NULL: elsewhere.
-static void relative_target(struct windows_state *w, const char *path, const char *target,
-                            const char **ret)
-{
-	char slashes[TAR_NAME_MAX + 1];
-	const char *parts[TAR_DEPTH_MAX];
-	int sizes[TAR_DEPTH_MAX];
-	size_t n = 0, depth = 0;
-	bool absolute;
-	*ret = NULL;
-	for (size_t i = 0; i <= strlen(target); i++)
-		slashes[i] = target[i] == '\\' ? '/' : target[i];
-	const char *rest = inside_drive(slashes, &absolute);
-	if (!rest)
-		return;
-	const char *below = path + strlen("Files/");
-	for (const char *c = below; *c; c++)
-		depth += *c == '/';
-	// From the drive's root: the link's folder, then the target.
-	for (const char *c = below, *end = strrchr(path, '/');
-	     !absolute && end > below && c < end;) {
-		size_t size = strcspn(c, "/");
-		parts[n] = c;
-		sizes[n++] = (int)size;
-		c += size + 1;
-	}
-	for (const char *c = rest; *c;) {
-		size_t size = strcspn(c, "/");
-		if (size == 2 && c[0] == '.' && c[1] == '.') {
-			if (!n)
-				return; // above the drive
-			n--;
-		} else if (size && !(size == 1 && *c == '.')) {
-			if (n == TAR_DEPTH_MAX)
-				return;
-			parts[n] = c;
-			sizes[n++] = (int)size;
-		}
-		c += size;
-		c += *c == '/';
-	}
-	struct str s = STR_LIMIT(sizeof(w->target) - 1);
-	for (size_t i = 0; i < depth; i++)
-		str_add(&s, i ? "/.." : "..");
-	for (size_t i = 0; i < n; i++)
-		str_printf(&s, "%s%.*s", s.size ? "/" : "", sizes[i], parts[i]);
-	if (!s.size)
-		str_add_char(&s, '.');
-	if (!s.over && s.size <= TAR_NAME_MAX) {
-		memcpy(w->target, s.bytes, s.size + 1);
-		*ret = w->target;
-	}
-	str_done(&s);
-}
-
 // The spelling of a whole path that must lead to something by now; *ret_there.
 static fallible fold_target(struct unpack *u, const char *name, char *path, bool *ret_there)
 {
@@ -422,6 +345,11 @@ static fallible keep_link(struct windows_state *w, const char *path, const char 
 	return NULL;
 }
 
+static bool is_in_windows(const struct folding *f)
+{
+	return !strncmp(f->folded, "FILES/WINDOWS/", strlen("FILES/WINDOWS/"));
+}
+
 fallible windows_next_link(struct unpack *u, struct tar_entry *ret)
 {
 	struct windows_state *w = u->windows;
@@ -444,6 +372,7 @@ fallible windows_next_link(struct unpack *u, struct tar_entry *ret)
 			continue;
 		}
 		f.last->kind = 'f';
+		w->current = is_in_windows(&f) ? f.last : NULL;
 		ret->name = w->path;
 		ret->link = w->target;
 		return NULL;
@@ -464,21 +393,19 @@ static fallible note_kind(struct folding *f, char kind)
 	return NULL;
 }
 
-static bool is_program(struct unpack *u)
+// Those of a base layer aren't even written; of others more than the beginning counts.
+static fallible take_file(struct unpack *u, struct folding *f, struct tar_entry *ret)
 {
-	const unsigned char *bytes = u->first.bytes;
-	return u->first.size >= 2 && !u->first.offset && bytes[0] == 'M' && bytes[1] == 'Z';
-}
-
-static fallible take_file(struct unpack *u, const struct folding *f, struct tar_entry *ret)
-{
-	bool in_windows = !strncmp(f->folded, "FILES/WINDOWS/", strlen("FILES/WINDOWS/"));
-	if (u->r->lower_dirfd >= 0 || !in_windows)
+	if (!is_in_windows(f))
+		return NULL;
+	u->windows->current = f->last;
+	if (u->r->lower_dirfd >= 0)
 		return NULL;
 	TRY(tar_read(u->tar, &u->first.bytes, &u->first.size, &u->first.offset));
 	u->first.is_read = true;
-	if (is_program(u)) {
+	if (!u->first.offset && program_begins(u->first.bytes, u->first.size)) {
 		u->windows->n_programs++;
+		f->last->kind = 0; // links to it lead nowhere
 		ret->name = NULL;
 	}
 	return NULL;
@@ -546,14 +473,12 @@ static fallible take_entry(struct unpack *u, const struct tar_entry *e, const ch
 		return note_kind(&f, 'd');
 	case TAR_FILE:
 		TRY(note_kind(&f, 'f'));
-		TRY(take_file(u, &f, ret));
-		if (!ret->name)
-			f.last->kind = 0; // links to it lead nowhere
-		return NULL;
+		return take_file(u, &f, ret);
 	case TAR_SYMLINK:
 		TRY(note_kind(&f, 'l'));
-		relative_target(w, w->path, e->link, &ret->link);
-		if (!ret->link) {
+		if (windows_link_target(w->path, e->link, w->target))
+			ret->link = w->target;
+		else {
 			unpack_warn(u, WARN_WINDOWS_LINK, "%.200s: leads out of drive C:, left out",
 			            e->name);
 			ret->name = NULL;
@@ -569,6 +494,7 @@ fallible windows_entry(struct unpack *u, const struct tar_entry *e, struct tar_e
 	struct windows_state *w = u->windows;
 	char name[TAR_NAME_MAX + 1], target[TAR_NAME_MAX + 1];
 	bool is_stream;
+	w->current = NULL;
 	*ret = *e;
 	ret->name = NULL;
 	TRY(check_name(e->name, name));
@@ -596,6 +522,22 @@ fallible windows_entry(struct unpack *u, const struct tar_entry *e, struct tar_e
 		return error_new(ERROR_INVALID, "links to %.200s: invalid hard link in layer",
 		                 e->link);
 	return keep_link(w, name, target);
+}
+
+fallible windows_keep_or_remove(struct unpack *u, int dirfd, const char *name)
+{
+	struct windows_state *w = u->windows;
+	bool is_windows_own;
+	if (!w->current)
+		return NULL;
+	TRY(program_is_windows_own(u, dirfd, name, &is_windows_own));
+	if (!is_windows_own)
+		return NULL;
+	if (unlinkat(dirfd, name, 0) < 0)
+		FAIL_ERRNO("remove %s", name);
+	w->n_programs++;
+	w->current->kind = 0; // links to it lead nowhere
+	return NULL;
 }
 
 void windows_report(struct unpack *u)

@@ -117,6 +117,10 @@ struct runtime_request {
 	// of its environment; before it ends it may add its code plus one. NULL: there is none.
 	const char *code_variable;
 
+	// A descriptor that the monitor keeps open for the container's life, such as a lock's;
+	// borrowed. NULL: none.
+	const int *keep_fd;
+
 	const char *shim_program;               // path of coracle-shim; coracle-init lies beside it
 	const char *const *cleaner;             // argv; [0] is a path. NULL: nothing is executed
 	const char *const *cleaner_environment; // NULL: empty

@@ -42,6 +42,7 @@ enum shim_fd {
 	// An eventfd that init has, too: its exit code plus one, if it needs more bits than the 8
 	// that the kernel tells a parent. Absent: it has no more
 	SHIM_FD_CODE = SHIM_FD_TO + 2,
+	SHIM_FD_KEEP, // nothing is done with it: a lock that lasts as long as the monitor
 	SHIM_FD_END,
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sys/lock.h"
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 static struct flock whole(short type)
@@ -30,6 +32,19 @@ fallible lock_try(int fd, enum lock_mode mode)
 	if (errno == EAGAIN || errno == EACCES)
 		return error_new(ERROR_BUSY, "locked by another process");
 	FAIL_ERRNO("lock");
+}
+
+fallible lock_folder(int dirfd, int timeout_ms)
+{
+	enum { STEP_MS = 5 };
+	for (int waited_ms = 0; flock(dirfd, LOCK_EX | LOCK_NB) < 0; waited_ms += STEP_MS) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			FAIL_ERRNO("lock a folder");
+		if (waited_ms >= timeout_ms)
+			return error_new(ERROR_BUSY, "locked by another process");
+		poll(NULL, 0, STEP_MS);
+	}
+	return NULL;
 }
 
 fallible lock_release(int fd)

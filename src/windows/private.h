@@ -11,6 +11,12 @@
 
 enum { WINDOWS_USER_ID = 1000 }; // ContainerUser; ContainerAdministrator is 0
 
+// In the template: values of DllOverrides (template.c).
+#define WINDOWS_OVERRIDES "coracle/overrides"
+
+// What is needed of Wine, file by file; NULL behind the last.
+const char *windows_wine_file(size_t i);
+
 struct windows_version {
 	uint32_t major, minor, build, revision;
 };
@@ -27,7 +33,9 @@ struct windows_identity {
 // one of that name; the registry says not to.
 extern const char *const windows_programs[]; // "ping.exe"; NULL ends it
 // Texts of Wine's registry files.
-// `image`: sections of the image's registry, NULL for none; ours come behind them and win.
+// `image`: sections of the image's registry, NULL for none. It may replace what is a default of
+// ours, which stands before it; what a container has to have stands behind it, and wins.
+// `overrides`: lines of WINDOWS_OVERRIDES, NULL for none.
 char *registry_system(const struct windows_identity *identity, const char *image);
-char *registry_user(const char *image);
+char *registry_user(const char *image, const char *overrides);
 char *registry_default(const char *image);

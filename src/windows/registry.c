@@ -60,9 +60,15 @@ static void add_version(struct str *s, const struct windows_version *v)
 	number_value(s, "CurrentMajorVersionNumber", v->major);
 	number_value(s, "CurrentMinorVersionNumber", v->minor);
 	number_value(s, "UBR", v->revision);
+	text_value(s, "SystemRoot", "C:\\Windows");
+}
+
+// What an image may say otherwise.
+static void add_defaults(struct str *s)
+{
+	key(s, "Software\\Microsoft\\Windows NT\\CurrentVersion");
 	text_value(s, "CSDVersion", "");
 	text_value(s, "ProductName", "Windows Server Datacenter");
-	text_value(s, "SystemRoot", "C:\\Windows");
 	key(s, "Software\\Microsoft\\Windows NT\\CurrentVersion\\ProfileList");
 	text_value(s, "ProfilesDirectory", "C:\\Users");
 	text_value(s, "ProgramData", "C:\\ProgramData");
@@ -104,9 +110,10 @@ char *registry_system(const struct windows_identity *identity, const char *image
 {
 	struct str s = STR_LIMIT(REGISTRY_LIMIT);
 	str_printf(&s, head, "\\Machine");
+	add_defaults(&s);
+	add_cryptography(&s);
 	str_add(&s, image ? image : "");
 	add_version(&s, &identity->version);
-	add_cryptography(&s);
 	static const char *const name_keys[] = {CONTROL "ComputerName\\ComputerName",
 	                                        CONTROL "ComputerName\\ActiveComputerName"};
 	for (size_t i = 0; i < 2; i++) {
@@ -130,7 +137,7 @@ char *registry_system(const struct windows_identity *identity, const char *image
 	return str_take(&s);
 }
 
-char *registry_user(const char *image)
+char *registry_user(const char *image, const char *overrides)
 {
 	struct str s = STR_LIMIT(REGISTRY_LIMIT);
 	str_printf(&s, head, "\\User\\\\S-1-5-21-0-0-0-1000");
@@ -141,6 +148,7 @@ char *registry_user(const char *image)
 	text_value(&s, "explorer.exe", "");
 	for (size_t i = 0; windows_programs[i]; i++)
 		text_value(&s, windows_programs[i], "native");
+	str_add(&s, overrides ? overrides : "");
 	return str_take(&s);
 }
 

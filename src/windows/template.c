@@ -11,15 +11,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
-#define LAYOUT "1" // changes with what is done below
-
-static const char *const needed_of_wine[] = {
-	WINE_BIN "/wine64",
-	WINE_BIN "/wineserver64",
-	WINE_DLLS "/x86_64-windows/ntdll.dll",
-	WINE_DLLS "/x86_64-unix/ntdll.so",
-	WINE_SHARE "/nls/locale.nls",
-};
+#define LAYOUT "2" // changes with what is done below
 
 const char *const windows_programs[] = {
 	"findstr.exe", "ipconfig.exe", "more.exe",    "nslookup.exe", "ping.exe",
@@ -102,16 +94,6 @@ static const struct {
 	{"coracle/network", ""},
 };
 
-fallible windows_check_wine(void)
-{
-	for (size_t i = 0; i < sizeof(needed_of_wine) / sizeof(*needed_of_wine); i++)
-		if (access(needed_of_wine[i], R_OK) < 0)
-			return error_new(ERROR_UNSUPPORTED,
-			                 "Windows images need Wine, which is missing here (%s)",
-			                 needed_of_wine[i]);
-	return NULL;
-}
-
 // --- its name ---------------------------------------------------------------------------------
 
 static void add_to_hash(uint64_t *hash, const char *text)
@@ -151,8 +133,8 @@ static char *template_name(const char *programs)
 {
 	uint64_t hash = 0xcbf29ce484222325ULL;
 	add_to_hash(&hash, LAYOUT);
-	for (size_t i = 0; i < sizeof(needed_of_wine) / sizeof(*needed_of_wine); i++)
-		add_file(&hash, needed_of_wine[i]);
+	for (size_t i = 0; windows_wine_file(i); i++)
+		add_file(&hash, windows_wine_file(i));
 	for (size_t i = 0; i < sizeof(other_files) / sizeof(*other_files); i++)
 		add_program(&hash, programs, other_files[i].name);
 	for (size_t i = 0; windows_programs[i]; i++)
@@ -234,6 +216,51 @@ static fallible link_wine(int root)
 	return NULL;
 }
 
+static bool is_ours(const char *name)
+{
+	for (size_t i = 0; windows_programs[i]; i++)
+		if (!strcmp(windows_programs[i], name))
+			return true;
+	return false;
+}
+
+// Wine loads its own DLL in place of a file in system32, except for those that bear this mark
+// (bit 0x10 of DllCharacteristics): for them an application's file would win there.
+static bool prefers_native(const unsigned char *header, size_t size)
+{
+	if (size < 0x40)
+		return false;
+	size_t pe = header[0x3c] | (size_t)header[0x3d] << 8;
+	return pe + 96 <= size && !memcmp(header + pe, "PE", 3) && header[pe + 94] & 0x10;
+}
+
+// Values of the registry: Wine's own in system32, an application's beside its program.
+static fallible list_overrides(int root)
+{
+	defer(close_dir) DIR *dir = opendir(WINE_DLLS "/x86_64-windows");
+	if (!dir)
+		FAIL_ERRNO("list " WINE_DLLS "/x86_64-windows");
+	auto_strings struct strings names = {0};
+	const struct dirent *entry;
+	while ((errno = 0, entry = readdir(dir))) {
+		unsigned char header[1024];
+		auto_fd int fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC);
+		ssize_t n = fd < 0 ? 0 : read(fd, header, sizeof(header));
+		if (n > 0 && prefers_native(header, (size_t)n) && !is_ours(entry->d_name))
+			strings_add(&names, entry->d_name);
+	}
+	if (errno)
+		FAIL_ERRNO("list " WINE_DLLS "/x86_64-windows");
+	auto_str struct str s = STR_LIMIT(1 << 20);
+	str_add(&s, "");
+	for (size_t i = 0; i < names.n; i++) {
+		size_t n = strlen(names.items[i]) - (text_ends(names.items[i], ".dll") ? 4 : 0);
+		str_printf(&s, "\"%.*s\"=\"builtin\"\n\"*%.*s\"=\"native,builtin\"\n", (int)n,
+		           names.items[i], (int)n, names.items[i]);
+	}
+	return publish_bytes(root, WINDOWS_OVERRIDES, s.bytes, s.size, 0644, 0);
+}
+
 static fallible make_folders(int root)
 {
 	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
@@ -267,6 +294,7 @@ static fallible fill(int root, const char *programs)
 			return error_new(ERROR_UNSUPPORTED, "%s is missing", libraries[i].name);
 	}
 	TRY(link_wine(root));
+	TRY(list_overrides(root));
 	for (size_t i = 0; i < sizeof(other_files) / sizeof(*other_files); i++)
 		TRY(copy_program(programs, other_files[i].name, root, other_files[i].folder));
 	for (size_t i = 0; windows_programs[i]; i++)
@@ -325,12 +353,19 @@ static fallible make(int folder, const char *name, const char *programs, int *re
 	return open_there(folder, name, ret);
 }
 
-fallible windows_open_template(const char *folder, const char *programs, int *ret_dirfd)
+fallible windows_open_template(const char *installed, const char *folder, const char *programs,
+                               int *ret_dirfd)
 {
 	TRY(windows_check_wine());
+	auto_free char *name = template_name(programs);
+	auto_free char *there = alloc_printf("%s/%s", installed, name);
+	int fd = open(there, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		*ret_dirfd = fd;
+		return NULL;
+	}
 	auto_fd int dirfd = -1;
 	TRY_AS(path_make_dirs(folder, 0755, &dirfd), "%s", folder);
-	auto_free char *name = template_name(programs);
 	struct error *e = open_there(dirfd, name, ret_dirfd);
 	if (!error_is(e, ERROR_NOT_FOUND))
 		return e;

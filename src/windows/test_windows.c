@@ -120,8 +120,10 @@ static void translates(void **state)
 	auto_oci_spec struct oci_spec *spec = parse("", ""), *linux_spec = oci_spec_new();
 	auto_windows_files struct windows_files files = {0};
 	const struct windows_start start = {.spec = spec,
+	                                    .template_dirfd = -1,
 	                                    .id = "my-container",
 	                                    .os_version = "10.0.17763.1",
+	                                    .system_reg = "[The image] 1\n",
 	                                    .keep_registry = true};
 	assert_null(windows_translate(&start, linux_spec, &files));
 	const struct boot_parameters *p = (const void *)files.parameters;
@@ -141,7 +143,13 @@ static void translates(void **state)
 	assert_int_equal(linux_spec->process.env.n, 0);
 	assert_int_equal(files.uid, 0);
 	assert_non_null(strstr(files.system_reg, "\"ComputerName\"=\"BUILDER\"\n"));
-	assert_non_null(strstr(files.system_reg, "\"CurrentBuild\"=\"17763\"\n"));
+	// The image may change a default of ours, and nothing that a container has to have.
+	const char *image = strstr(files.system_reg, "[The image] 1\n");
+	assert_non_null(image);
+	assert_true(strstr(files.system_reg, "\"ProductName\"=") < image);
+	assert_true(strstr(files.system_reg, "\"ProgramFilesDir\"=") < image);
+	assert_non_null(strstr(image, "\"CurrentBuild\"=\"17763\"\n"));
+	assert_non_null(strstr(image, "\"TimeZoneKeyName\"=\"UTC\"\n"));
 	assert_non_null(
 		strstr(files.system_reg, "\"ComSpec\"=\"C:\\\\Windows\\\\system32\\\\cmd.exe\"\n"));
 }
@@ -163,7 +171,7 @@ static void refuses(void **state)
 		auto_oci_spec struct oci_spec *spec = parse(cases[i][0], cases[i][1]);
 		auto_oci_spec struct oci_spec *linux_spec = oci_spec_new();
 		auto_windows_files struct windows_files files = {0};
-		const struct windows_start start = {.spec = spec, .id = "x"};
+		const struct windows_start start = {.spec = spec, .id = "x", .template_dirfd = -1};
 		struct error *e = windows_translate(&start, linux_spec, &files);
 		assert_string_equal(e ? e->message : "", cases[i][2]);
 		error_free(e);

@@ -3,6 +3,7 @@
 // that boot and start.exe read. Specification: OCI runtime-spec 1.2, config-windows.md.
 #include "base/text.h"
 #include "boot/protocol.h"
+#include "sys/fd.h"
 #include "windows/private.h"
 #include <ctype.h>
 #include <strings.h>
@@ -437,7 +438,12 @@ fallible windows_translate(const struct windows_start *start, struct oci_spec *l
 	TRY(make_parameters(start->keep_registry ? BOOT_KEEP_REGISTRY : 0, line, spec->process.cwd,
 	                    &environment, &identity.version, &files));
 	files.system_reg = registry_system(&identity, start->system_reg);
-	files.user_reg = registry_user(start->user_reg);
+	auto_free char *overrides = NULL;
+	if (start->template_dirfd >= 0)
+		TRY_AS(file_read(start->template_dirfd, WINDOWS_OVERRIDES, PARAMETERS_LIMIT,
+		                 &overrides, NULL),
+		       "template");
+	files.user_reg = registry_user(start->user_reg, overrides);
 	files.userdef_reg = registry_default(start->userdef_reg);
 	files.uid = files.gid = users[user].id;
 	TRY(add_mounts(spec, l, &files));

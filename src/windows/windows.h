@@ -4,10 +4,12 @@
 //
 // The container's root is one overlay, the topmost first:
 //   upper      what the container writes; /prefix (Wine's registry files) is made in it
+//   layers     of applications and updates: /Files (drive C:), as layer/ unpacks them
 //   template   the Linux files that Wine needs, coracle-boot, start.exe, and in /Files/windows a
-//              name for every DLL and program of Wine and ours: no DLL of an image's Windows is
-//              ever loaded in their place
-//   layers     /Files (drive C:) and /Hives, as layer/ unpacks them
+//              name for every DLL and program of Wine and ours
+//   base       the image's lowest layer, without Windows' own programs
+// Where an application's layer has a file of Wine's name in system32, Wine still loads its own (the
+// registry says so, WINDOWS_OVERRIDES); data files of a layer win over the template's.
 // Wine's own folders are bound from the host, read-only, so that all containers share one page
 // cache. Wine is no sandbox: confinement is the same as every Linux container's.
 #pragma once
@@ -18,11 +20,21 @@
 // UNSUPPORTED names what is missing of Wine on this machine.
 fallible windows_check_wine(void);
 
-// Opens (O_PATH) the root of the template for this Wine and these programs of ours; makes it in
-// `folder` (made if need be) when it isn't there. `programs` is the folder of coracle-boot and the
-// .exe files. Several processes may do so at once; after kill -9 the next one cleans.
-// Errors: UNSUPPORTED (Wine or our programs are missing), SYSTEM.
-fallible windows_open_template(const char *folder, const char *programs, int *ret_dirfd);
+struct windows_wine {
+	char *version;              // "8.0 (Debian 8.0~repack-4)"
+	struct strings differences; // from Windows, a line each
+};
+void windows_wine_done(struct windows_wine *wine);
+#define auto_windows_wine defer(windows_wine_done)
+// Reads Wine's files; starts nothing. UNSUPPORTED as windows_check_wine().
+fallible windows_look_at_wine(struct windows_wine *ret);
+
+// Opens (O_PATH) the root of the template for this Wine and these programs of ours: in `installed`,
+// else in `folder` (made if need be), where it is made when it isn't there either. `programs` is
+// the folder of coracle-boot and the .exe files. Several processes may do so at once; after kill -9
+// the next one cleans. Errors: UNSUPPORTED (Wine or our programs are missing), SYSTEM.
+fallible windows_open_template(const char *installed, const char *folder, const char *programs,
+                               int *ret_dirfd);
 
 // --- From the Windows spec to a Linux one ---------------------------------------------------
 
@@ -32,6 +44,7 @@ struct windows_start {
 	const char *default_user;    // of the image, for a spec without a user; "" or NULL: none
 	bool keep_registry;          // what programs write there is to be saved at the end
 	const char *os_version;      // "10.0.20348.1", "" or NULL: a default
+	int template_dirfd; // windows_open_template(); -1: without its values of the registry
 	// Of the layers' registry (hives.h); NULL: none.
 	const char *environment; // NAME=VALUE lines
 	const char *system_reg, *user_reg, *userdef_reg;

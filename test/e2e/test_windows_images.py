@@ -9,12 +9,14 @@ import tarfile
 
 import pytest
 
-from harness import counts, windows
+from harness import counts, sandbox, windows
 from harness.cli import coracle, start
 from harness.images import imported, mounted
 from test_windows_walk import needs_wine
 
 NAME = "docker.io/library/windows-test:latest"
+# In the version resource of every program of Windows itself.
+MICROSOFTS = "Microsoft\u00ae Windows\u00ae Operating System".encode("utf-16-le")
 
 
 def archive(tmp_path, *layers, **config):
@@ -202,3 +204,84 @@ def test_mounts_and_a_read_only_drive(tmp_path):
         said = coracle("run", "--rm", "--read-only", "--user", "ContainerAdministrator", NAME, "t", "cmd", "/c",
                        "echo x> c:\\x& ver", code=None)
         assert "Access denied" in said.err and "Windows 10.0" in said.out
+
+
+@needs_wine
+def test_layers_of_applications_win_over_the_template(tmp_path):
+    """Data files do; of a DLL's name in system32 Wine still loads its own."""
+    (tmp_path / "d").mkdir(mode=0o755)
+
+    def build(name, text, *flags):
+        (tmp_path / "d/x.c").write_text(text)
+        subprocess.run(["x86_64-w64-mingw32-gcc", "-o", name, "x.c", *flags], cwd=tmp_path / "d", check=True,
+                       env={**os.environ, "TMPDIR": str(tmp_path)})
+        return (tmp_path / "d" / name).read_bytes()
+    foreign = build("foreign.dll", "int nothing_of_windows;", "-shared")
+    build("u.exe", "#include <windows.h>\n#include <userenv.h>\n#include <stdio.h>\nint main(void) { DWORD n = 260;"
+          " char p[260] = \"\"; GetProfilesDirectoryA(p, &n); printf(\"%s\\n\", p); return 0; }", "-luserenv")
+    app = windows.layer(
+        windows.entry("Files"), windows.entry("Files/Windows"), windows.entry("Files/Windows/System32"),
+        windows.entry("Files/Windows/System32/Sort.exe", "mine"),  # of the template
+        windows.entry("Files/Windows/System32/USERENV.dll", foreign),  # which Wine would rather have native
+        windows.entry("Files/Windows/System32/kernel32.dll", foreign),
+        windows.entry("Files/Windows/System32/appown.dll", foreign),
+        windows.entry("Files/Windows/System32/ulib.dll", foreign + MICROSOFTS), windows.entry("Hives"))
+    with imported(archive(tmp_path, windows.base_layer(), app), NAME):
+        assert coracle("run", "--rm", NAME, "t", "cmd", "/c", "type c:\\windows\\system32\\sort.exe").out == "mine"
+        out = lines(coracle("run", "--rm", "--mount", f"type=bind,src={tmp_path}/d,dst=D:,options=rbind", NAME, "t", "D:\\u.exe"))
+        assert out == ["C:\\Users"]
+        # Wine has neither; what is a part of Windows is left out of updates of the system, too.
+        coracle("run", "--rm", NAME, "t", "cmd", "/c", "if exist c:\\windows\\system32\\appown.dll exit 7", code=7)
+        coracle("run", "--rm", NAME, "t", "cmd", "/c", "if exist c:\\windows\\system32\\ulib.dll exit 7")
+
+
+@needs_wine
+def test_a_scratch_layer_is_one_containers(tmp_path):
+    with imported(archive(tmp_path, windows.base_layer()), NAME):
+        rows = [line.split() for line in coracle("snapshots", "--snapshotter", "windows", "ls").out.splitlines()[1:]]
+        coracle("snapshots", "--snapshotter", "windows", "prepare", "scratch", rows[0][0])
+        try:
+            mounts = json.loads(coracle("snapshots", "--snapshotter", "windows", "prepare", "--mounts", "other", rows[0][0]).out)
+            top = os.path.dirname(mounts[0]["Source"])
+            number = int(os.path.basename(mounts[0]["Source"]))
+            spec = {"ociVersion": "1.2.1", "root": {"path": ""},
+                    "process": {"cwd": "C:\\", "args": ["cmd", "/c", "echo yes& pause"], "user": {}},
+                    "windows": {"layerFolders": [json.loads(mounts[0]["Options"][1].split("=", 1)[1])[0], f"{top}/{number - 1}"]}}
+            config = tmp_path / "config.json"
+            config.write_text(json.dumps(spec))
+            with start("coracle", "run", "--rm", "--config", config, "first", stdin=subprocess.PIPE) as first:
+                assert first.stdout.readline() == b"yes\r\n"
+                said = coracle("run", "--rm", "--config", config, "second", code=125).err
+                assert said.startswith('coracle: snapshot "scratch" is in use by another container\nhint: ')
+                first.communicate(b"x", timeout=60)
+            assert coracle("run", "--rm", "--config", config, "second", stdin="x").out.startswith("yes\r\n")
+        finally:
+            coracle("snapshots", "--snapshotter", "windows", "rm", "scratch", "other")
+
+
+@needs_wine
+def test_the_installed_template_is_used(tmp_path):
+    """A new --root has none of its own then; a foreign --state goes with it."""
+    libexec = os.path.realpath("/usr/local/libexec/coracle")
+    coracle("__template")
+    try:
+        assert len([n for n in os.listdir(f"{libexec}/templates") if n.startswith("template-")]) == 1
+        store = sandbox.STORE / "other"
+        flags = ("--root", store, "--state", tmp_path / "state")
+        coracle(*flags, "images", "create-windows-base", "win")
+        done = coracle(*flags, "run", "--rm", "win", "t", "cmd", "/c", "echo yes")
+        assert (done.out, done.err) == ("yes\r\n", "")
+        assert not (store / "windows").exists()
+    finally:
+        while store.exists():  # the last command's trash is deleted behind its answer
+            subprocess.run(["rm", "-rf", store], check=False)
+        subprocess.run(["rm", "-rf", f"{libexec}/templates"], check=True)
+
+
+@needs_wine
+def test_info_names_wine_and_its_differences():
+    wine = json.loads(coracle("info").out)["windows"]
+    assert re.match(r"\d+\.\d+", wine["wine"])
+    if wine["wine"].startswith("8.0"):
+        assert wine["unlike_windows"][0] == "cmd runs what stands behind && and || whatever came before"
+        assert len(wine["unlike_windows"]) == 4

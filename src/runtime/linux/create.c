@@ -334,7 +334,8 @@ static fallible start_processes(const struct runtime_request *request, struct ru
 	                [SHIM_FD_FROM + 1] = m->stdio.from[1],
 	                [SHIM_FD_TO] = m->stdio.to[0],
 	                [SHIM_FD_TO + 1] = m->stdio.to[1],
-	                [SHIM_FD_CODE] = m->plan->code}};
+	                [SHIM_FD_CODE] = m->plan->code,
+	                [SHIM_FD_KEEP] = request->keep_fd ? *request->keep_fd : -1}};
 	TRY(launch(&l));
 	task->monitor = l.ret_monitor;
 	task->pid = l.ret_init;

@@ -46,6 +46,7 @@ fallible command_snapshots_diff(struct invocation *in)
 		.media_type = flag_text(in, "media-type"),
 		.fd = STDOUT_FILENO,
 		.keep = flag_bool(in, "keep"),
+		.reference = optional(flag_text(in, "ref")),
 		.labels = labels,
 		.n_labels = n_labels,
 	};

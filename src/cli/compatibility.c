@@ -24,7 +24,9 @@ static const char *const differences[][2] = {
 	 "ctr hangs"},
 	{"nothing is left when a container can't be made or started",
 	 "ctr leaves a snapshot that makes the next try fail"},
-	{"`snapshots view` is kept until it is removed", "ctr's next collection takes it"},
+	{"`snapshots view`, `content ingest` and `edit` keep what they make until it is removed",
+	 "ctr's next collection takes it"},
+	{"`content ingest` fails when size or digest isn't what was expected", "ctr exits 0"},
 	{"what comes from images is printed with control characters shown as \\xNN",
 	 "a label could rewrite the terminal"},
 	{"`--mount` takes docker's target, readonly and ro too; as coracle and with these type=bind "

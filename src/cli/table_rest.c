@@ -9,14 +9,16 @@ static const struct flag plugins_list_flags[] = {
 };
 
 static const struct flag content_active_flags[] = {
-	{"timeout", "t", DURATION("TIME"), .env = "CONTAINERD_FETCH_TIMEOUT"},
-	{"root", NULL, TEXT("TEXT"), .initial = "/tmp/content"},
+	{"timeout", "t", DURATION("TIME"), "accepted: nobody is waited for", .bits = FLAG_IDLE,
+	 .env = "CONTAINERD_FETCH_TIMEOUT"},
+	{"root", NULL, TEXT("DIR"), "accepted: the store is --root's", .bits = FLAG_IDLE,
+	 .initial = "/tmp/content"},
 	{NULL},
 };
 
 static const struct flag content_edit_flags[] = {
-	{"validate", NULL, TEXT("TEXT")},
-	{"editor", NULL, TEXT("TEXT"), .env = "EDITOR"},
+	{"validate", NULL, TEXT("TYPE"), "refused, as in ctr"},
+	{"editor", NULL, TEXT("COMMAND"), "the editor, as a shell's command", .env = "EDITOR"},
 	{NULL},
 };
 
@@ -36,8 +38,8 @@ static const struct flag content_fetch_blob_flags[] = {
 };
 
 static const struct flag content_ingest_flags[] = {
-	{"expected-size", NULL, INT("N")},
-	{"expected-digest", NULL, TEXT("TEXT")},
+	{"expected-size", NULL, INT("N"), "so many bytes are taken, or nothing"},
+	{"expected-digest", NULL, TEXT("DIGEST"), "bytes of this digest are taken, or nothing"},
 	{NULL},
 };
 
@@ -202,11 +204,11 @@ const struct command commands_rest[] = {
 	 .flags = {flags_runtime}, .bits = COMMAND_NOT_YET},
 	{"content", NULL, "Stored blobs"},
 	{"content active", "[flags] [<regexp>]", "List transfers that are under way",
-	 .flags = {content_active_flags}, .bits = COMMAND_NOT_YET},
+	 "content active", command_content_active, .flags = {content_active_flags}},
 	{"content delete", "[<digest>, ...]", "Remove blobs",
 	 "content rm sha256:…", command_content_delete, .aliases = "del remove rm"},
-	{"content edit", "[flags] <digest>", "Change a blob in an editor",
-	 .flags = {content_edit_flags}, .bits = COMMAND_NOT_YET},
+	{"content edit", "[flags] <digest>", "Make a blob of another, by an editor",
+	 "content edit --editor vi sha256:…", command_content_edit, .flags = {content_edit_flags}},
 	{"content fetch", "[flags] <remote> <object>", "Fetch an image without unpacking it",
 	 .flags = {content_fetch_flags, flags_registry}, .bits = COMMAND_NOT_YET},
 	{"content fetch-object", "[flags] <remote> <object> [<hint>, ...]",
@@ -218,7 +220,7 @@ const struct command commands_rest[] = {
 	{"content get", "[<digest>, ...]", "Write a blob to standard output",
 	 "content get sha256:…", command_content_get},
 	{"content ingest", "[flags] <key>", "Store standard input as a blob",
-	 .flags = {content_ingest_flags}, .bits = COMMAND_NOT_YET},
+	 "content ingest mine", command_content_ingest, .flags = {content_ingest_flags}},
 	{"content list", "[flags]", "List blobs",
 	 "content ls", command_content_list, .flags = {content_list_flags}, .aliases = "ls"},
 	{"content push-object", "[flags] <remote> <object> <type>", "Push one object to a registry",

@@ -5,7 +5,7 @@
 static const struct flag snapshots_diff_flags[] = {
 	{"media-type", NULL, TEXT("TYPE"), "media type of the layer: +gzip, +zstd or neither",
 	 .initial = "application/vnd.oci.image.layer.v1.tar+gzip"},
-	{"ref", NULL, TEXT("TEXT"), "accepted: nothing is left half-written", .bits = FLAG_IDLE},
+	{"ref", NULL, TEXT("TEXT"), "what content active calls it while it is written"},
 	{"keep", NULL, BOOL, "keep it as a blob too"},
 	{"label", NULL, TEXTS("KEY=VALUE"), "with --keep: label the blob"},
 	{NULL},

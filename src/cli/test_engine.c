@@ -771,3 +771,36 @@ fallible engine_image_snapshots(struct engine *engine, const char *snapshotter, 
 	(void)ret;
 	return NULL;
 }
+
+fallible engine_content_ingest(struct engine *engine, const struct engine_ingest *request,
+                               char **ret_digest)
+{
+	(void)engine;
+	(void)request;
+	*ret_digest = alloc_string("sha256:1");
+	return NULL;
+}
+
+fallible engine_content_active(struct engine *engine, const char *pattern,
+                               struct engine_ingests **ret)
+{
+	(void)engine;
+	(void)pattern;
+	*ret = alloc(sizeof(**ret));
+	return NULL;
+}
+
+void engine_ingests_free(struct engine_ingests *l)
+{
+	free(l);
+}
+
+fallible engine_content_edit(struct engine *engine, const char *digest, const char *editor,
+                             char **ret_digest)
+{
+	(void)engine;
+	(void)digest;
+	(void)editor;
+	*ret_digest = alloc_string("sha256:1");
+	return NULL;
+}

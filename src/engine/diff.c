@@ -3,7 +3,6 @@
 #include "engine/commit.h"
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <time.h>
 
 static fallible copy_out(int from, int to)
 {
@@ -23,33 +22,14 @@ static fallible copy_out(int from, int to)
 	}
 }
 
-static fallible keep(struct engine *e, struct store_session *session, const struct engine_diff *r,
-                     const struct transfer_diff_result *layer)
-{
-	char now[32];
-	time_t t = time(NULL);
-	struct tm tm;
-	auto_labels struct label_list labels = {0};
-	TRY(labels_parse(r->labels, r->n_labels, false, &labels));
-	gmtime_r(&t, &tm);
-	strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	labels_set(&labels, "containerd.io/gc.root", now);
-	labels_set(&labels, "containerd.io/uncompressed", layer->diff_id);
-	const struct store_new_blob blob = {.descriptor = {.media_type = r->media_type,
-	                                                   .digest = layer->digest,
-	                                                   .size_bytes = layer->size_bytes},
-	                                    .name = "layer",
-	                                    .labels = labels_view(&labels)};
-	const struct store_publication p = {.ns = e->ns, .blobs = &blob, .n_blobs = 1};
-	return store_publish(session, &p);
-}
-
 static fallible diff_into(struct engine *e, struct store_session *session,
-                          const struct engine_diff *r, const char *compression)
+                          const struct engine_diff *r, const char *compression, int *ret_blob)
 {
 	struct transfer_diff_result layer;
 	defer(commit_source_done) struct commit_source source = {.upper = -1};
 	const char *key = r->other ? r->other : r->key;
+	if (r->reference)
+		TRY(store_name_session(session, r->reference));
 	TRY(commit_open_snapshot(e, r->snapshotter, key, &source));
 	if (r->other && strcmp(source.parent, r->key) != 0)
 		return error_new(ERROR_UNSUPPORTED,
@@ -61,9 +41,15 @@ static fallible diff_into(struct engine *e, struct store_session *session,
 	if (blob < 0)
 		FAIL_ERRNO("make the layer");
 	TRY(commit_write_layer(e, &source, blob, compression, false, &layer));
-	if (r->keep)
-		TRY(keep(e, session, r, &layer));
-	return copy_out(blob, r->fd);
+	if (r->keep) {
+		const struct store_descriptor d = {.media_type = r->media_type,
+		                                   .digest = layer.digest,
+		                                   .size_bytes = layer.size_bytes};
+		TRY(engine_keep_blob(e, session, "layer", &d, layer.diff_id, r->labels,
+		                     r->n_labels));
+	}
+	*ret_blob = fd_take(&blob);
+	return NULL;
 }
 
 fallible engine_snapshot_diff(struct engine *e, const struct engine_diff *r)
@@ -80,6 +66,8 @@ fallible engine_snapshot_diff(struct engine *e, const struct engine_diff *r)
 		                 r->media_type);
 	TRY(engine_store(e, &store));
 	TRY(engine_begin_session(e, &session));
-	struct error *error = diff_into(e, session, r, compressions[type->compression]);
-	return error_join(error, engine_end_session(e, session));
+	auto_fd int blob = -1;
+	struct error *error = diff_into(e, session, r, compressions[type->compression], &blob);
+	TRY(error_join(error, engine_end_session(e, session)));
+	return copy_out(blob, r->fd); // now that signals are let in: who reads it may be slow
 }

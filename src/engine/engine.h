@@ -254,6 +254,34 @@ struct engine_blob {
 	int64_t created_ns;
 	struct engine_labels labels;
 };
+struct engine_ingest {
+	const char *reference;        // what engine_content_active() shows meanwhile
+	int fd;                       // read to its end; borrowed
+	uint64_t expected_size_bytes; // 0: any
+	const char *expected_digest;  // NULL: any
+};
+// Stores bytes as a blob that gc leaves alone. Durable when it returns. *ret_digest is the
+// caller's. Errors: INVALID (not what was expected), BUSY (reference in use), SYSTEM…
+fallible engine_content_ingest(struct engine *engine, const struct engine_ingest *request,
+                               char **ret_digest);
+// Hands a copy of the blob to `editor`, a shell's command that gets its path behind it, and stores
+// what is there afterwards as above. INVALID: the editor failed.
+fallible engine_content_edit(struct engine *engine, const char *digest, const char *editor,
+                             char **ret_digest);
+struct engine_ingests { // sorted by reference
+	struct engine_active {
+		char *reference;
+		uint64_t size_bytes; // so far
+		int64_t started_ns;
+	} * items;
+	size_t n;
+};
+// What is being written, by all processes. `pattern`: NULL or an extended regular expression of
+// POSIX that the reference matches anywhere. INVALID.
+fallible engine_content_active(struct engine *engine, const char *pattern,
+                               struct engine_ingests **ret);
+void engine_ingests_free(struct engine_ingests *l); // takes NULL
+
 struct engine_blobs {
 	struct engine_blob *items; // sorted by digest
 	size_t n;
@@ -331,6 +359,7 @@ struct engine_diff {
 	const char *snapshotter, *media_type;
 	int fd;                    // takes the layer; borrowed
 	bool keep;                 // as a blob too
+	const char *reference;     // NULL, or what `content active` shows meanwhile; BUSY if in use
 	const char *const *labels; // of the blob
 	size_t n_labels;
 };

@@ -90,6 +90,13 @@ fallible unpacking_add(struct unpacking *u, const struct store_manifest *m, open
 // For store_publish(): new snapshots and those that were found. Borrowed.
 void unpacking_result(struct unpacking *u, struct store_publication *p);
 
+// --- ingest.c
+
+// Publishes the file `name` of the session as a blob that gc leaves alone; `diff_id` NULL: none.
+fallible engine_keep_blob(struct engine *e, struct store_session *session, const char *name,
+                          const struct store_descriptor *descriptor, const char *diff_id,
+                          const char *const *labels, size_t n_labels);
+
 // --- snapshots.c
 
 // The snapshotter that has `key`, where nobody chose one: the default one first, then Windows'.

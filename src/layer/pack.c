@@ -71,12 +71,12 @@ static fallible write_out(struct layer_packer *p, const void *bytes, size_t size
 	if (!size)
 		return NULL;
 	if (size > p->limit - p->size)
-		return error_because(error_new(ERROR_LIMIT, "the layer has more than %llu bytes",
+		return error_because(error_new(ERROR_LIMIT, "the blob has more than %llu bytes",
 		                               (unsigned long long)p->limit),
 		                     EFBIG);
 	p->size += size;
 	TRY(layer_hash_add(p->hash, bytes, size));
-	return error_prefix(fd_write_all(p->fd, bytes, size), "the layer");
+	return error_prefix(fd_write_all(p->fd, bytes, size), "the blob");
 }
 
 static fallible run_gzip(struct layer_packer *p, const void *bytes, size_t size, bool is_end)

@@ -398,7 +398,7 @@ static void what_no_layer_holds(void **state)
 	refuses(1 << 30, ERROR_INVALID,
 	        "/d: .wh.x: a layer can't hold this name: it would be read as the removal of "
 	        "another file");
-	refuses(100, ERROR_LIMIT, "/d: the layer has more than 100 bytes");
+	refuses(100, ERROR_LIMIT, "/d: the blob has more than 100 bytes");
 }
 
 static void a_name_too_long(void **state)
@@ -465,7 +465,7 @@ static void no_room(void **state)
 		if (!e)
 			e = layer_packer_finish(p, &sums);
 		assert_non_null(e);
-		assert_string_equal(e->message, "the layer has more than 5 bytes");
+		assert_string_equal(e->message, "the blob has more than 5 bytes");
 		assert_int_equal(e->sys, EFBIG); // it is a full disk, if that was the limit
 		error_free(e);
 	}
@@ -473,7 +473,7 @@ static void no_room(void **state)
 	auto_layer_packer struct layer_packer *p = NULL;
 	assert_null(layer_packer_new(full, LAYER_PLAIN, 100, &p));
 	auto_error struct error *e = layer_packer_put(p, "x", 1);
-	assert_string_equal(e ? e->message : "", "the layer: write: No space left on device");
+	assert_string_equal(e ? e->message : "", "the blob: write: No space left on device");
 }
 
 int main(void)

@@ -2,6 +2,7 @@
 // A session's folders. Private to store/.
 //
 //   content/ingest/<name>/lock    held by the owner as long as it lives
+//   content/ingest/<name>/ref     what others may know it by, if it was named
 //   content/ingest/<name>/blobs/
 //   snapshots/new-<name>-<i>/     layers
 #pragma once

@@ -249,6 +249,23 @@ fallible store_session_layer(struct store_session *x, size_t *ret_layer, int *re
 // Removes what has not been published, and the session. Takes NULL.
 fallible store_end_session(struct store_session *x);
 
+// Gives it the name by which store_list_ingests() knows it, once. BUSY, in containerd's words, if a
+// live session has it; INVALID.
+fallible store_name_session(struct store_session *x, const char *reference);
+// What is being written: sessions (reference "session-<name>" if nobody named them) and blobs that
+// are being fetched ("blob-sha256:…"), of all namespaces.
+struct store_ingests { // sorted by reference
+	struct arena *arena;
+	struct store_ingest {
+		const char *reference;
+		uint64_t size_bytes; // so far
+		int64_t started_ns;  // of a fetched blob: when bytes last came
+	} * items;
+	size_t n;
+};
+fallible store_list_ingests(struct store *s, struct store_ingests **ret);
+void store_ingests_free(struct store_ingests *l);
+
 enum store_partial_flags { STORE_PARTIAL_WAIT = 1 };
 // Opens the file of a blob that is to be fetched, for reading and writing, with what an interrupted
 // fetch has left in it, under an exclusive lock that belongs to the open file. BUSY if somebody

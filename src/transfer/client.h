@@ -221,6 +221,25 @@ struct transfer_diff_result {
 // Errors: INVALID (a name that a layer can't have), LIMIT, CORRUPT (it vanished meanwhile), SYSTEM.
 fallible transfer_diff(const struct transfer_diff_request *r, struct transfer_diff_result *ret);
 
+// Bytes become a blob.
+struct transfer_repack_request {
+	const struct transfer *transfer;
+	const char *item;        // for progress
+	int from_fd;             // read to its end, from where it stands; borrowed
+	int blob_fd;             // an empty file; borrowed
+	uint64_t size_bytes;     // of what is read, if that is known; else 0
+	uint64_t limit_bytes;    // most that may be written; 0: what is free
+	const char *compression; // "none", "gzip", "zstd" of what is written, after inflating;
+	                         // NULL: the bytes as they come
+};
+struct transfer_repack_result {
+	struct transfer_diff_result blob; // diff_id: digest of the inflated bytes
+	char source[OCI_DIGEST_SIZE];     // digest of what was read
+};
+// Nothing is synced. Errors: CORRUPT (damaged data), LIMIT, SYSTEM.
+fallible transfer_repack(const struct transfer_repack_request *r,
+                         struct transfer_repack_result *ret);
+
 // The config of an image that stands on one whose foreign config `fd` holds (oci_config_child()):
 // `normal` is ours, in the normal form. What comes back is as foreign as what `fd` holds; the
 // caller's. Errors: CORRUPT, INVALID, LIMIT, SYSTEM.

@@ -22,7 +22,7 @@ static fallible take_digest(const struct json *o, const char *key, char *ret)
 	return NULL;
 }
 
-static fallible read_answer(int answer, int blob, struct transfer_diff_result *ret)
+static fallible read_answer(int answer, int blob, struct transfer_diff_result *ret, char *source)
 {
 	auto_free char *text = NULL;
 	auto_json struct json *o = NULL;
@@ -36,6 +36,8 @@ static fallible read_answer(int answer, int blob, struct transfer_diff_result *r
 	TRY(take_digest(o, "diffID", ret->diff_id));
 	TRY(json_require_u64(o, NULL, "size", INT64_MAX, &ret->size_bytes));
 	TRY(json_require_u64(o, NULL, "diffSize", INT64_MAX, &ret->diff_size_bytes));
+	if (source)
+		TRY(take_digest(o, "source", source));
 	if (fstat(blob, &st) < 0)
 		FAIL_ERRNO("layer");
 	if ((uint64_t)st.st_size != ret->size_bytes)
@@ -67,7 +69,45 @@ fallible transfer_diff(const struct transfer_diff_request *r, struct transfer_di
 	                         .target = upper,
 	                         .lower = below};
 	TRY(client_space_error(client_run(&job), true));
-	return error_prefix(read_answer(answer, r->blob_fd, ret), "answer of the worker");
+	return error_prefix(read_answer(answer, r->blob_fd, ret, NULL), "answer of the worker");
+}
+
+// As of layers that are unpacked: a thousandfold, or a gibibyte.
+static uint64_t inflated_limit(uint64_t size)
+{
+	const uint64_t least = (uint64_t)1 << 30;
+	uint64_t limit;
+	if (__builtin_mul_overflow(size, 1000, &limit) || limit > INT64_MAX)
+		return INT64_MAX;
+	return limit > least ? limit : least;
+}
+
+fallible transfer_repack(const struct transfer_repack_request *r,
+                         struct transfer_repack_result *ret)
+{
+	uint64_t limit = r->limit_bytes, room;
+	auto_fd int answer = memfd_create("answer", MFD_CLOEXEC);
+	if (answer < 0)
+		FAIL_ERRNO("answer of the worker");
+	TRY(client_free_bytes(r->blob_fd, &room));
+	bool is_space = !limit || room < limit;
+	auto_json struct json *request = json_new_object();
+	json_set_string(request, "item", r->item);
+	json_set_string(request, "compression", r->compression ? r->compression : "none");
+	json_set_bool(request, "inflate", r->compression != NULL);
+	json_set_u64(request, "size", r->size_bytes);
+	json_set_u64(request, "inflatedLimit", inflated_limit(r->size_bytes));
+	json_set_u64(request, "limit", is_space ? room : limit);
+	struct client_job job = {.transfer = r->transfer,
+	                         .role = "repack",
+	                         .request = request,
+	                         .input = r->from_fd,
+	                         .answer = answer,
+	                         .target = r->blob_fd,
+	                         .lower = -1};
+	TRY(client_space_error(client_run(&job), is_space));
+	return error_prefix(read_answer(answer, r->blob_fd, &ret->blob, ret->source),
+	                    "answer of the worker");
 }
 
 fallible transfer_child_config(const struct transfer *transfer, int fd, const char *normal,

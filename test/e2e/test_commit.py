@@ -145,8 +145,13 @@ def test_diff_as_ctr(base, tmp_path):
                                    f"application/vnd.oci.image.layer.v1.{media}", "s1"],
                                   capture_output=True, check=True)
             assert tarfile.open(fileobj=io.BytesIO(done.stdout), mode=mode).getnames() == ["x"]
+        with start("coracle", "content", "ingest", "named", stdin=subprocess.PIPE) as other:
+            eventually(lambda: "named" in ctr("content", "active").out)
+            said = coracle("snapshots", "diff", "--ref", "named", "s1", code=125).err
+            assert "ref named locked: unavailable" in said
+            other.kill()
         before = ctr("content", "ls", "-q").out.split()
-        subprocess.run(["ctr", "snapshots", "diff", "--keep", "--label", "a=1", "s1"],
+        subprocess.run(["ctr", "snapshots", "diff", "--keep", "--ref", "named", "--label", "a=1", "s1"],
                        capture_output=True, check=True)
         kept = [d for d in ctr("content", "ls", "-q").out.split() if d not in before]
         assert len(kept) == 1 and "a=1" in ctr("content", "label", kept[0]).out

@@ -117,6 +117,9 @@ struct error *registry_explain(struct error *e, const char *verb, const char *re
 	                             "what docker login has stored"},
 		{"403 Forbidden", "does it exist? if it needs a login: --user NAME:PASSWORD, or "
 	                          "what docker login has stored"},
+		{" alert ",
+	         "perhaps it wants to see a certificate of yours: --tlscert and --tlskey, "
+	         "or `client` in a hosts.toml"},
 		{"certificate", "--tlscacert FILE or a hosts.toml names a CA to trust"},
 		{"Could not resolve host", "is the name right, and does this machine reach a name "
 	                                   "server?"},

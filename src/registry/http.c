@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/http.h"
+#include "registry/proxy.h"
 #include "registry/url.h"
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -30,7 +31,7 @@ struct exchange {
 	uint64_t sent_size;  // of the request's body
 	struct error *error; // ours, in place of curl's
 	bool is_refused;     // a link-local address
-	bool via_proxy;
+	bool via_proxy;      // who resolves the name, and may itself be anywhere
 };
 
 void http_response_done(struct http_response *r)
@@ -208,15 +209,6 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
-// "no_proxy" is curl's to read; loopback never goes through a proxy, as in Go.
-static const char *choose_proxy(const struct http *h, const struct url *u)
-{
-	if (url_host_is_loopback(u->host))
-		return "";
-	const char *proxy = u->is_https ? h->options->https_proxy : h->options->http_proxy;
-	return proxy ? proxy : "";
-}
-
 // --- options ------------------------------------------------------------------------------------
 
 #define SET(option, value)                                                              \
@@ -234,7 +226,7 @@ static fallible set_blob(struct http *h, CURLoption option, const char *text)
 	return NULL;
 }
 
-// A CA of the host's own comes beside the system's.
+// A CA of the host's own comes beside the system's: who reads the order has joined them.
 static fallible set_trust(struct http *h, const struct http_request *r)
 {
 	const struct registry_host *t = r->trust;
@@ -325,7 +317,9 @@ static struct curl_slist *header_lines(const struct http_request *r)
 static fallible prepare(struct exchange *x, const struct url *u, struct curl_slist *headers)
 {
 	struct http *h = x->http;
-	const char *proxy = choose_proxy(h, u);
+	const struct proxies proxies = {h->options->http_proxy, h->options->https_proxy,
+	                                h->options->no_proxy};
+	const char *proxy = proxy_for(&proxies, u);
 	curl_easy_reset(h->curl); // keeps the connections
 	x->via_proxy = *proxy;
 	TRY(set_limits(h));
@@ -333,7 +327,7 @@ static fallible prepare(struct exchange *x, const struct url *u, struct curl_sli
 	TRY(set_body(x));
 	TRY(set_trust(h, x->request));
 	SET(CURLOPT_PROXY, proxy);
-	SET(CURLOPT_NOPROXY, h->options->no_proxy ? h->options->no_proxy : "");
+	SET(CURLOPT_NOPROXY, ""); // that is decided
 	SET(CURLOPT_HTTPHEADER, headers);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
 	SET(CURLOPT_HEADERDATA, x);
@@ -359,12 +353,20 @@ static bool says_not_tls(const char *why)
 	return false;
 }
 
+// The other side has said why it doesn't talk to us: it wants a certificate, say.
+static bool is_alert(const char *why)
+{
+	return strstr(why, "SSL") && strstr(why, "alert");
+}
+
 static bool is_transient(const struct exchange *x, CURLcode code)
 {
 	uint64_t connected = 0;
 	curl_off_t us = 0;
 	if (!curl_easy_getinfo(x->http->curl, CURLINFO_PRETRANSFER_TIME_T, &us) && us > 0)
 		connected = 1;
+	if (is_alert(x->http->why))
+		return false;
 	switch (code) {
 	case CURLE_PARTIAL_FILE:
 	case CURLE_RECV_ERROR:

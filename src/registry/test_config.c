@@ -2,6 +2,7 @@
 #include "registry/auth.h"
 #include "registry/docker_config.h"
 #include "registry/hosts.h"
+#include "registry/proxy.h"
 #include "registry/toml.h"
 #include "registry/url.h"
 #include <setjmp.h>
@@ -261,12 +262,94 @@ static void logins(void **state)
 	}
 }
 
+static void proxies(void **state)
+{
+	static const struct {
+		const char *url, *none;
+		bool wanted;
+	} rows[] = {
+		{"https://x.example/", NULL, true},
+		{"https://x.example/", "", true},
+		{"https://x.example/", "*", false},
+		{"https://x.example/", "a, *", false},
+		{"https://x.example/", "x.example", false},
+		{"https://x.example/", "EXAMPLE", false},
+		{"https://x.example/", "a.b,example", false},
+		{"https://x.example/", ".example", false},
+		{"https://x.example/", "*.example", false},
+		{"https://x.example/", ".x.example", true},
+		{"https://example/", ".example", true},
+		{"https://notx.example/", "x.example", true},
+		{"https://x.example/", "x.example:443", false},
+		{"https://x.example/", "x.example:5000", true},
+		{"http://x.example:5000/", "x.example:5000", false},
+		{"http://10.1.2.3/", "10.0.0.0/8", false},
+		{"http://10.1.2.3/", "10.1.2.3", false},
+		{"http://10.1.2.3:81/", "10.1.2.3:80", true},
+		{"http://11.1.2.3/", "10.0.0.0/8", true},
+		{"http://10.1.2.3/", "10.0.0.0/33", true},
+		{"http://10.1.2.3/", "10.0.0.0/", true},
+		{"http://10.1.2.3/", "0.0.0.0/0", false},
+		{"http://[fd00::1]/", "fd00::/16", false},
+		{"http://[fd00::1]:81/", "[fd00::1]:81", false},
+		{"http://[fd00::1]/", "fd00:0::1", false},
+		{"http://[fe00::1]/", "fd00::/16", true},
+		{"http://x.example/", "10.0.0.0/8,,:,/,.", true},
+		{"http://localhost/", NULL, false},
+		{"http://127.1.2.3:5000/", NULL, false},
+		{"http://[::1]/", NULL, false},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		auto_url struct url u = {0};
+		assert_error(url_parse(rows[i].url, &u), NULL);
+		const struct proxies p = {"http://plain", "http://tls", rows[i].none};
+		const char *wanted = !rows[i].wanted ? "" : u.is_https ? p.https : p.http;
+		if (strcmp(proxy_for(&p, &u), wanted) != 0)
+			fail_msg("%s with no_proxy=%s", rows[i].url, rows[i].none);
+	}
+}
+
+static void link_locals(void **state)
+{
+	static const struct {
+		const char *host;
+		bool wanted;
+	} rows[] = {
+		{"169.254.169.254", true},
+		{"169.254.169.254.", true},
+		{"0xa9fea9fe", true},
+		{"2852039166", true},
+		{"0251.254.169.254", true},
+		{"169.254.43518", true},
+		{"[fe80::1]", true},
+		{"[febf::1]", true},
+		{"[::ffff:169.254.169.254]", true},
+		{"[::ffff:a9fe:a9fe]", true},
+		{"[::a9fe:a9fe]", true},
+		{"[64:ff9b::a9fe:a9fe]", true},
+		{"169.253.1.1", false},
+		{"[fec0::1]", false},
+		{"[::1]", false},
+		{"localhost", false},
+		{"169.254.169.254.example", false},
+		{"a9fea9fe", false},
+		{"[::ffff:10.0.0.1]", false},
+		{"[]", false},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (url_host_is_link_local(rows[i].host) != rows[i].wanted)
+			fail_msg("%s", rows[i].host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(toml_documents), cmocka_unit_test(urls),
 		cmocka_unit_test(challenges),     cmocka_unit_test(hosts),
-		cmocka_unit_test(logins),
+		cmocka_unit_test(logins),         cmocka_unit_test(proxies),
+		cmocka_unit_test(link_locals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/url.h"
 #include "base/text.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
 
 void url_done(struct url *u)
 {
@@ -104,18 +106,34 @@ fallible url_resolve(const char *base, const char *location, char **ret)
 	return NULL;
 }
 
-// Four decimal numbers and nothing else. Other spellings (octal, 127.1) are names to us; the
-// address that a connection goes to is checked again when it is known.
+// Every spelling that a name resolver takes for an address: 0xa9fea9fe, 0251.254.43518, a dot at
+// the end. What a name stands for is known when a connection is made, and checked again there; but
+// a proxy is told the name.
 static bool parse_ipv4(const char *host, unsigned char ret[4])
 {
-	for (unsigned i = 0; i < 4; i++) {
-		unsigned value = 0, digits = 0;
-		while (*host >= '0' && *host <= '9' && digits++ < 3)
-			value = value * 10 + (unsigned)(*host++ - '0');
-		if (!digits || digits > 3 || value > 255 || *host++ != (i < 3 ? '.' : 0))
-			return false;
-		ret[i] = (unsigned char)value;
-	}
+	size_t size = strlen(host);
+	auto_free char *bare = alloc_bytes(host, size - (size && host[size - 1] == '.'));
+	struct in_addr address;
+	if (*bare < '0' || *bare > '9' || !inet_aton(bare, &address))
+		return false;
+	memcpy(ret, &address, 4);
+	return true;
+}
+
+// An IPv6 address in its brackets; those that stand for an IPv4 address give that.
+static bool parse_ipv6(const char *host, struct in6_addr *ret, unsigned char ret_v4[4],
+                       bool *ret_is_v4)
+{
+	static const unsigned char nat64[12] = {0, 0x64, 0xff, 0x9b};
+	size_t size = strlen(host);
+	if (*host != '[' || size < 4)
+		return false;
+	auto_free char *bare = alloc_bytes(host + 1, size - 2);
+	if (inet_pton(AF_INET6, bare, ret) != 1)
+		return false;
+	*ret_is_v4 = IN6_IS_ADDR_V4MAPPED(ret) || IN6_IS_ADDR_V4COMPAT(ret) ||
+	             !memcmp(ret->s6_addr, nat64, sizeof(nat64));
+	memcpy(ret_v4, ret->s6_addr + 12, 4);
 	return true;
 }
 
@@ -129,8 +147,9 @@ bool url_host_is_loopback(const char *host)
 bool url_host_is_link_local(const char *host)
 {
 	unsigned char a[4];
-	if (parse_ipv4(host, a))
-		return a[0] == 169 && a[1] == 254;
-	return text_starts(host, "[fe8") || text_starts(host, "[fe9") ||
-	       text_starts(host, "[fea") || text_starts(host, "[feb");
+	struct in6_addr in6;
+	bool is_v4 = true;
+	if (!parse_ipv4(host, a) && !parse_ipv6(host, &in6, a, &is_v4))
+		return false;
+	return is_v4 ? a[0] == 169 && a[1] == 254 : IN6_IS_ADDR_LINKLOCAL(&in6);
 }

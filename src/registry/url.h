@@ -22,5 +22,6 @@ void url_done(struct url *u);
 bool url_same_origin(const struct url *a, const struct url *b);
 // What a Location says, seen from `base`: absolute, "//host/…", "/…" or relative. The caller's.
 fallible url_resolve(const char *base, const char *location, char **ret);
-bool url_host_is_loopback(const char *host);   // localhost, 127.0.0.0/8, [::1]
-bool url_host_is_link_local(const char *host); // literal 169.254.0.0/16, [fe80::]/10
+bool url_host_is_loopback(const char *host); // localhost, 127.0.0.0/8, [::1]
+// An address of 169.254.0.0/16 or [fe80::]/10, in any spelling; not what a name stands for.
+bool url_host_is_link_local(const char *host);

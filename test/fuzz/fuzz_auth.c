@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What servers say in headers: challenges and redirects. A resolved redirect is http or https to a
-// host without user information; Basic survives base64.
+// host without user information; Basic survives base64. And NO_PROXY, for each of some hosts.
 #include "base/text.h"
 #include "registry/auth.h"
-#include "registry/url.h"
+#include "registry/proxy.h"
 
 static void check_url(const char *text)
 {
@@ -28,6 +28,20 @@ static void check_base64(const char *text)
 		abort();
 }
 
+static void check_proxy(const char *none)
+{
+	static const char *const hosts[] = {"http://a.example:80/", "https://[fd00::1]/",
+	                                    "http://10.1.2.3/", "http://127.0.0.1/"};
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(*hosts); i++) {
+		auto_url struct url u = {0};
+		const struct proxies p = {"http://p", "http://p", none};
+		if (url_parse(hosts[i], &u) || (*proxy_for(&p, &u) && i == 3))
+			abort();
+		if (strstr(none, ",*,") && *proxy_for(&p, &u))
+			abort();
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -37,5 +51,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	error_free(auth_decode(text, &plain));
 	check_url(text);
 	check_base64(text);
+	check_proxy(text);
 	return 0;
 }

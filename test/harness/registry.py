@@ -2,6 +2,7 @@
 """Registries on loopback: Debian's docker-registry, and one in this process that can lie."""
 import base64
 import contextlib
+import http.client
 import http.server
 import json
 import re
@@ -11,6 +12,7 @@ import ssl
 import subprocess
 import threading
 import time
+import urllib.parse
 from pathlib import Path
 
 from .images import digest
@@ -28,7 +30,7 @@ def certificate(folder, name=HOST):
     """A CA of its own and a certificate for loopback: (ca, cert, key)."""
     ca, ca_key, cert, key, csr, ext = (Path(folder) / n for n in
                                        ("ca.pem", "ca.key", "cert.pem", "key.pem", "csr", "ext"))
-    ext.write_text(f"subjectAltName=IP:{name},DNS:localhost\n")
+    ext.write_text(f"subjectAltName=IP:{name},DNS:localhost,DNS:registry.test\n")
     quiet = {"check": True, "capture_output": True}
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", ca_key,
                     "-out", ca, "-subj", "/CN=test CA", "-days", "2"], **quiet)
@@ -88,7 +90,8 @@ class Registry:
     """A registry in this process. `behave(request)` is asked first; what returns true is done.
     `log` has (method, path, headers) of every request, `sent` the bytes of bodies by digest."""
 
-    def __init__(self, *images, tls=None, behave=None, repository="test", tag="latest"):
+    def __init__(self, *images, tls=None, behave=None, repository="test", tag="latest", client_ca=None,
+                 tls_max=ssl.TLSVersion.MAXIMUM_SUPPORTED):
         self.repository, self.behave = repository, behave
         self.blobs, self.tags, self.types = {}, {}, {}
         for image in images:
@@ -117,6 +120,10 @@ class Registry:
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(tls[1], tls[2])
+            context.maximum_version = tls_max
+            if client_ca:  # who shows no certificate of it is turned away
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(client_ca)
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
                                                      do_handshake_on_connect=False)
         self.port = self.server.server_address[1]
@@ -194,3 +201,133 @@ def reply(request, status, body=b"", headers=()):
 
 def basic(user, secret):
     return "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()
+
+
+class Store(Registry):
+    """One that takes pushes, by repository. `received`: bytes of blobs that were sent, in order of
+    (method, repository, digest or "", size)."""
+
+    def __init__(self, **how):
+        super().__init__(**how)
+        self.has, self.uploads, self.received, self.names = {}, {}, [], {}
+
+    def honest(self, request):
+        path, _, query = request.path.partition("?")
+        size = int(request.headers.get("Content-Length", 0))
+        body = request.rfile.read(size) if size else b""
+        query = urllib.parse.parse_qs(query)
+        match = re.fullmatch(r"/v2/(.+)/(manifests|blobs/uploads|blobs)/(.*)", path)
+        if not match:
+            return reply(request, 200 if path == "/v2/" else 404)
+        repository, kind, name = match.groups()
+        here = self.has.setdefault(repository, set())
+        with self.lock:
+            if kind == "blobs/uploads":
+                return self.upload(request, repository, name, query, body)
+            if request.command == "PUT":
+                return self.put_manifest(request, repository, name, body)
+        name = self.names.get((repository, name), name)
+        if name not in here:
+            return reply(request, 404, b'{"errors":[{"code":"UNKNOWN","message":"not here"}]}')
+        headers = {"Docker-Content-Digest": name, "Content-Type": self.types.get(name, "application/octet-stream")}
+        return reply(request, 200, self.blobs[name], headers)
+
+    def upload(self, request, repository, name, query, body):
+        here = self.has[repository]
+        if request.command == "POST":
+            mount = query.get("mount", [""])[0]
+            if mount and mount in self.has.get(query["from"][0], ()):
+                here.add(mount)
+                return reply(request, 201, headers={"Location": f"/v2/{repository}/blobs/{mount}"})
+            name = str(len(self.uploads))
+            self.uploads[name] = b""
+            return reply(request, 202, headers={"Location": f"/v2/{repository}/blobs/uploads/{name}?state=x"})
+        if "Content-Range" in request.headers and not request.headers["Content-Range"].startswith(
+                f"{len(self.uploads[name])}-"):
+            return reply(request, 416)
+        self.uploads[name] += body
+        wanted = query.get("digest", [""])[0]
+        self.received.append((request.command, repository, wanted, len(body)))
+        if request.command == "PATCH":
+            return reply(request, 202, headers={"Location": f"/v2/{repository}/blobs/uploads/{name}?state=y"})
+        if digest(self.uploads[name]) != wanted:
+            return reply(request, 400)
+        self.blobs[wanted] = self.uploads.pop(name)
+        here.add(wanted)
+        return reply(request, 201, headers={"Location": f"/v2/{repository}/blobs/{wanted}"})
+
+    def put_manifest(self, request, repository, name, body):
+        """As the specification wants it: only once all that it names is here."""
+        here, document = self.has[repository], json.loads(body)
+        named = [*document.get("layers", ()), *document.get("manifests", ())]
+        named += [document["config"]] if "config" in document else []
+        if any(d["digest"] not in here and not d.get("urls") for d in named):
+            return reply(request, 400, b'{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown"}]}')
+        self.blobs[digest(body)] = body
+        self.types[digest(body)] = request.headers["Content-Type"]
+        self.names[repository, name] = digest(body)
+        here.add(digest(body))
+        return reply(request, 201)
+
+    def bytes_received(self):
+        return sum(size for _, _, _, size in self.received)
+
+
+class Proxy:
+    """An HTTP proxy whose every name is loopback. `log`: (method, target, headers). `refuse`: the
+    status that it answers with."""
+
+    def __init__(self, refuse=None):
+        self.log, self.refuse = [], refuse
+        proxy = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_CONNECT(self):
+                if proxy.note(self):
+                    return
+                there = socket.create_connection((HOST, int(self.path.rsplit(":", 1)[1])))
+                self.send_response(200)
+                self.end_headers()
+                pump = threading.Thread(target=copy_bytes, args=(there, self.connection), daemon=True)
+                pump.start()
+                copy_bytes(self.connection, there)
+                pump.join()
+                there.close()
+                self.close_connection = True
+
+            def do_GET(self):
+                if proxy.note(self):
+                    return
+                url = urllib.parse.urlsplit(self.path)
+                there = http.client.HTTPConnection(HOST, url.port or 80)
+                there.request(self.command, f"{url.path}?{url.query}".rstrip("?"), headers=dict(self.headers))
+                answer = there.getresponse()
+                body = answer.read()
+                reply(self, answer.status, body, {k: v for k, v in answer.getheaders()
+                                                  if k not in ("Date", "Server")})
+
+            do_HEAD = do_GET
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer((HOST, 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://{HOST}:{self.server.server_address[1]}"
+
+    def note(self, request):
+        self.log.append((request.command, request.path, dict(request.headers)))
+        return self.refuse and reply(request, self.refuse)
+
+    __enter__, __exit__ = Registry.__enter__, Registry.__exit__
+
+
+def copy_bytes(source, target):
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # the other half has hung up

@@ -7,7 +7,6 @@ import random
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from harness.cli import coracle, ctr
 from harness.images import (OCI, Image, busybox_layer, describe_tree, digest, entry, layer, mounted,
                             tree_differences)
 from harness.registry import (Registry, basic, certificate, docker_registry, needs, reply,
-                              skopeo_copy)
+                              skopeo_copy, trickle)
 
 missing = needs("docker-registry", "htpasswd", "skopeo", "umoci", "openssl")
 debian_registry = pytest.mark.skipif(missing, reason=f"needs {' '.join(missing)}")
@@ -286,35 +285,20 @@ def test_run_pulls_what_is_missing():
 
 # --- interrupted ------------------------------------------------------------------------------------
 
-def slowly(registry, piece=65536, pause=0.01):
-    """Large blobs trickle, so that a pull can be killed in the middle."""
-    def behave(request):
-        name = request.path.rsplit("/", 1)[-1]
-        data = registry[0].blobs.get(name, b"")
-        if "/blobs/" not in request.path or len(data) < 2 * piece:
-            return False
-        start = int(re.search(r"\d+", request.headers.get("Range", "0")).group())
-        request.send_response(206 if start else 200)
-        if start:
-            request.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        request.send_header("Content-Length", str(len(data) - start))
-        request.end_headers()
-        for i in range(start, len(data), piece):
-            request.wfile.write(data[i:i + piece])
-            registry[1] += len(data[i:i + piece])
-            time.sleep(pause)
-        return True
-    return behave
+class Slowly:
+    """What trickle() counts by."""
+
+    blobs, sent = {}, 0
 
 
 def test_kill_and_go_on(tmp_path, soak):
     """Killed at random moments until it is through: what came isn't asked for again."""
     img = image(2, size=4 << 20)
-    whole, shared, rng, kills = sum(map(len, img.packed)), [None, 0], random.Random(7), 0
-    with Registry(img, behave=slowly(shared)) as r:
-        shared[0] = r
+    whole, slowly, rng, kills = sum(map(len, img.packed)), Slowly(), random.Random(7), 0
+    with Registry(img, behave=trickle(slowly)) as r:
+        slowly.blobs = r.blobs
         while kills < soak(6, 50):
-            shared[1], before, through = 0, kills, False
+            slowly.sent, before, through = 0, kills, False
             while not through:
                 command = cli.start("coracle", "images", "pull", "--plain-http", r.ref)
                 try:
@@ -327,7 +311,7 @@ def test_kill_and_go_on(tmp_path, soak):
                 command.stdout.close()
                 command.stderr.close()
             # What was under way in sockets at a kill is lost: some pieces each time.
-            assert shared[1] < whole + (kills - before) * (6 << 20)
+            assert slowly.sent < whole + (kills - before) * (6 << 20)
             assert "complete" in ctr("images", "check", f"name=={r.ref}").out
             with mounted(r.ref, tmp_path / "m") as root:
                 assert (root / "d1/f").stat().st_size == 4 << 20
@@ -337,14 +321,14 @@ def test_kill_and_go_on(tmp_path, soak):
 
 def test_two_at_once_share_the_work():
     img = image(3, size=1 << 20)
-    shared = [None, 0]
-    with Registry(img, behave=slowly(shared)) as r:
-        shared[0] = r
+    slowly = Slowly()
+    with Registry(img, behave=trickle(slowly)) as r:
+        slowly.blobs = r.blobs
         both = [cli.start("coracle", "images", "pull", "--plain-http", r.ref) for _ in range(2)]
         assert [command.wait(60) for command in both] == [0, 0]
         remove(r.ref)
     whole = sum(map(len, img.packed))
-    assert shared[1] == whole
+    assert slowly.sent == whole
 
 
 # --- what is linked -------------------------------------------------------------------------------

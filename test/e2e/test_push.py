@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a push sends: counted by a registry in this process that takes it by the specification."""
+import os
+
+import pytest
+
+from harness.cli import coracle
+from harness.images import DOCKER, OCI, Image, entry, layer
+from harness.registry import Registry, Store
+from test_pull import platforms_index
+
+MIB = 1 << 20
+CHUNK = 32 * MIB
+
+
+def image(*sizes, **how):
+    return Image(*(layer(entry(f"f{i}", os.urandom(size))) for i, size in enumerate(sizes)), **how)
+
+
+@pytest.fixture
+def pulled():
+    """Pulls images from registries of their own; all are removed afterwards."""
+    registries, refs = [], []
+
+    def pull(*images, platforms=(), index=()):
+        r = Registry(*images)
+        r.__enter__()
+        registries.append(r)
+        if index:
+            platforms_index(r, *index)
+        coracle("images", "pull", "--plain-http", *platforms, r.ref)
+        refs.append(r.ref)
+        return r
+    yield pull
+    for ref in refs:
+        coracle("images", "rm", ref)
+    for r in registries:
+        r.__exit__()
+
+
+def push(store, name, ref, *flags):
+    """Gives the bytes and requests of blobs that it took."""
+    store.received.clear()
+    coracle("images", "push", "--plain-http", *flags, f"{store.host}/{name}", ref)
+    return store.received
+
+
+def test_at_once_and_in_chunks(pulled):
+    """Up to 32 MiB a blob goes by one PUT, above by PATCHes of that; every byte once."""
+    img = image(100, CHUNK + 5 * MIB)
+    r = pulled(img)
+    with Store() as store:
+        sent = push(store, "a:1", r.ref)
+        small, large = img.packed
+        assert len(large) > CHUNK > len(small)
+        assert store.bytes_received() == len(small) + len(large) + img.manifest["config"]["size"]
+        patches = [size for method, _, _, size in sent if method == "PATCH"]
+        assert patches == [CHUNK, len(large) - CHUNK]
+        assert sorted(size for method, _, _, size in sent if method == "PUT") == sorted(
+            [0, len(small), img.manifest["config"]["size"]])
+        assert {d: store.blobs[d] for d in img.blobs} == img.blobs  # byte for byte, the manifest too
+        assert store.names["a", "1"] == img.target
+
+
+def test_what_is_there_is_not_sent(pulled):
+    img = image(1000, 2000)
+    more = Image(*img.layers, layer(entry("new", "3")))
+    first, second = pulled(img), pulled(more)
+    with Store() as store:
+        push(store, "a:1", first.ref)
+        assert push(store, "a:1", first.ref) == []  # all of it
+        asked = [line for line in store.log if line[0] == "PUT"]
+        assert push(store, "a:again", first.ref) == []  # but for a name
+        assert len([line for line in store.log if line[0] == "PUT"]) == len(asked) + 1
+        sent = push(store, "a:2", second.ref)
+        assert {d for _, _, d, _ in sent} == {more.manifest["layers"][2]["digest"], more.manifest["config"]["digest"]}
+
+
+def test_mounted_from_where_it_was(pulled):
+    """Into another repository of the registry it came from: no byte of a blob is sent."""
+    img = image(1000, 2000)
+    r = pulled(img)
+    with Store() as store:
+        push(store, "one:1", r.ref)
+        try:
+            coracle("images", "pull", "--plain-http", f"{store.host}/one:1")
+            assert push(store, "two/three:1", f"{store.host}/one:1") == []
+            assert store.has["two/three"] == set(img.blobs)
+        finally:
+            coracle("images", "rm", f"{store.host}/one:1")
+
+
+def test_a_mount_that_is_refused_is_sent(pulled):
+    """The registry answers 202 when it doesn't want to mount."""
+    img = image(1000)
+    r = pulled(img)
+    with Store() as store:
+        push(store, "one:1", r.ref)
+        try:
+            coracle("images", "pull", "--plain-http", f"{store.host}/one:1")
+            store.has["one"].clear()
+            assert len(push(store, "two:1", f"{store.host}/one:1")) == 2
+            assert store.has["two"] == set(img.blobs)
+        finally:
+            coracle("images", "rm", f"{store.host}/one:1")
+
+
+def test_index_with_all_platforms(pulled):
+    """Byte for byte: what is pulled with all platforms and pushed has the digest it had."""
+    r = pulled(index=("linux/amd64", "linux/arm64", "windows/amd64"), platforms=("--all-platforms",))
+    with Store() as store:
+        push(store, "a/b:1", r.ref)
+        assert store.names["a/b", "1"] == r.tags["latest"]
+        assert {d: store.blobs[d] for d in r.blobs} == r.blobs
+        assert store.types[r.tags["latest"]] == OCI + "index.v1+json"
+        manifests = [path for method, path, _ in store.log if method == "PUT" and "/manifests/" in path]
+        assert len(manifests) == 4 and manifests[-1] == "/v2/a/b/manifests/1"  # what it names goes first
+
+
+def test_docker_schema_2_stays_what_it_is(pulled):
+    img = image(1000)
+    img.manifest["mediaType"] = DOCKER + "distribution.manifest.v2+json"
+    img.manifest["config"]["mediaType"] = DOCKER + "container.image.v1+json"
+    img.manifest["layers"][0]["mediaType"] = DOCKER + "image.rootfs.diff.tar"
+    img.seal_manifest()
+    img.index["manifests"][0]["mediaType"] = DOCKER + "distribution.manifest.v2+json"
+    r = pulled(img)
+    with Store() as store:
+        push(store, "a:1", r.ref)
+        assert store.names["a", "1"] == img.target and store.types[img.target] == DOCKER + "distribution.manifest.v2+json"
+        assert store.blobs[img.target] == img.blobs[img.target]
+
+
+def test_an_upload_that_breaks_is_begun_anew(pulled):
+    """The connection breaks in the middle, twice; then it goes through, whole."""
+    img = image(3 * MIB)
+    r = pulled(img)
+    breaks = []
+
+    def behave(request):
+        if request.command != "PUT" or "digest=" not in request.path or len(breaks) == 2 or \
+                int(request.headers["Content-Length"]) < MIB:
+            return False
+        breaks.append(request.rfile.read(MIB))
+        request.close_connection = True
+        return True
+
+    with Store(behave=behave) as store:
+        push(store, "a:1", r.ref)
+        assert len(breaks) == 2 and store.names["a", "1"] == img.target
+        assert {d: store.blobs[d] for d in img.blobs} == img.blobs

@@ -117,7 +117,7 @@ format() { find src test -name '*.[ch]' -print0 | xargs -0 -r clang-format-14 --
 scripts_parse()
 {
 	local script
-	for script in $(git ls-files '*.sh' .ci/run test/fixtures/make); do
+	for script in $(git ls-files '*.sh' .ci/run test/fixtures/make test/fixtures/programs test/e2e/walk); do
 		bash -n "$script" || return 1
 	done
 }
@@ -162,6 +162,8 @@ layer_e2e()
 {
 	have test/e2e 'test_*.py' && root_only e2e || return
 	check "fixtures" test/fixtures/make || true
+	test/fixtures/programs 2>"$logs/programs.log" ||
+		skip "programs of others for Windows" "$(paste -sd';' "$logs/programs.log" | tail -c 300)"
 	pytests test/e2e
 }
 

@@ -10,7 +10,8 @@
    of a pull by the ioctl GOINGDOWN without a flush of the journal, as when the power goes, and
    mounted again. An image that is listed is whole, byte for byte; one that isn't can be pulled. Then
    the same in the middle of `commit`.
-3. The same cuts with containerd, if test/bench/peers.sh has built it: what its store is worth then.
+3. The same cuts with containerd, if test/bench/peers.sh has built it: what its store is worth then,
+   each time on a new file system.
 
 Everything happens in namespaces of its own and on file systems in memory; nothing is left. What lies in
 a disk's own cache is not lost by the ioctl: a missing barrier is not found by it. Exit code 1 if
@@ -77,12 +78,20 @@ class Disk:
         finally:
             os.close(fd)
 
+    def anew(self):
+        self.unmount()
+        subprocess.run(["mkfs.ext4", "-q", "-F", self.file], check=True)
+        sandbox.mount_disk(self.folder, self.file)
+
     def again(self):
+        self.unmount()
+        sandbox.mount_disk(self.folder, self.file)
+
+    def unmount(self):
         deadline = time.monotonic() + 30
         while subprocess.run(["umount", self.folder], capture_output=True).returncode:
             assert time.monotonic() < deadline, f"{self.folder} stays busy"
             time.sleep(0.02)
-        sandbox.mount_disk(self.folder, self.file)
 
 
 class Ours:
@@ -112,6 +121,10 @@ class Ours:
     def remove(self, ref):
         self.run("images", "rm", ref)
         self.run("gc")
+
+    def clean(self, ref):
+        """For the next cut."""
+        self.remove(ref)
 
     def tree(self, ref):
         target = WORK / "m"
@@ -147,8 +160,11 @@ class Theirs(Ours):
     def restart(self):
         self.daemon.start()
 
-    def remove(self, ref):
-        self.run("images", "rm", "--sync", ref)
+    def clean(self, ref):
+        """On a new file system: what one cut has broken would spoil all that follow."""
+        self.crash()
+        self.disk.anew()
+        self.restart()
 
     def tree(self, ref):
         """Without times: of folders that no layer names it is when they were unpacked."""
@@ -223,7 +239,7 @@ def cuts(n, rng, make_engine):
         begun = time.monotonic()
         through(engine, r.ref)
         seconds, wanted = time.monotonic() - begun, engine.tree(r.ref)
-        engine.remove(r.ref)
+        engine.clean(r.ref)
         for i in range(n):
             # A third of the cuts comes right after the pull has returned.
             moment = 10 * seconds if i % 3 == 0 else rng.uniform(0, 1.1) * seconds
@@ -256,7 +272,7 @@ def cuts(n, rng, make_engine):
                 broken += 1
                 if broken <= 3:
                     print(f"   cut {i}: after the next pull {'; '.join(wrong)[-300:]}")
-            engine.remove(r.ref)
+            engine.clean(r.ref)
     engine.crash()
     print(f"power cut, {engine.name}: {n} cuts in pulls; {listed} times the image was listed afterwards, "
           f"{bad} times it wasn't whole; the next pull left {broken} times something that isn't whole")

@@ -3,6 +3,7 @@
 #include "cli/output.h"
 #include "cli/units.h"
 #include "engine/engine.h"
+#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -11,7 +12,9 @@
 #define SECOND INT64_C(1000000000)
 #define REDRAW (SECOND / 10)
 #define BAR_WIDTH 20
+#define BAR_WIDTH_NARROW 10 // where the name would have to give way
 #define BAR_FULL "===================="
+enum { DIGEST_SHOWN = 12 }; // digits of one
 
 static int64_t monotonic_ns(void)
 {
@@ -20,12 +23,27 @@ static int64_t monotonic_ns(void)
 	return now.tv_sec * SECOND + now.tv_nsec;
 }
 
-static void add_bar(struct str *out, uint64_t done, uint64_t total)
+static void add_bar(struct str *out, uint64_t done, uint64_t total, int width)
 {
 	double part = done < total ? (double)done / (double)total : 1;
-	int full = (int)(part * BAR_WIDTH);
-	str_printf(out, " [%.*s%s%*s] %3d%% ", full, BAR_FULL, full < BAR_WIDTH ? ">" : "",
-	           full < BAR_WIDTH ? BAR_WIDTH - full - 1 : 0, "", (int)(part * 100));
+	int full = (int)(part * width);
+	str_printf(out, " [%.*s%s%*s] %3d%% ", full, BAR_FULL, full < width ? ">" : "",
+	           full < width ? width - full - 1 : 0, "", (int)(part * 100));
+}
+
+// A digest is known by its beginning.
+static void add_short(struct str *out, const char *item)
+{
+	const char *digest = item ? strstr(item, "sha256:") : NULL;
+	const char *digits = digest ? digest + strlen("sha256:") : "";
+	size_t n = strspn(digits, "0123456789abcdef");
+	if (n < 2 * DIGEST_SHOWN) {
+		output_clean(out, item ? item : "");
+		return;
+	}
+	auto_free char *whole = alloc_printf("%.*s%.*s%s", (int)(digest - item), item, DIGEST_SHOWN,
+	                                     digits, digits + n);
+	output_clean(out, whole);
 }
 
 static void add_left(struct str *out, double seconds)
@@ -38,32 +56,42 @@ static void add_left(struct str *out, double seconds)
 		str_printf(out, ", %.0f h left", seconds / 3600);
 }
 
+static void add_figures(struct str *rest, const struct engine_progress *e, int64_t elapsed_ns,
+                        int bar_width)
+{
+	if (e->total_bytes > 0)
+		add_bar(rest, e->done_bytes, e->total_bytes, bar_width);
+	else
+		str_add(rest, " ");
+	units_binary(rest, e->done_bytes);
+	if (e->total_bytes > 0) {
+		str_add(rest, " / ");
+		units_binary(rest, e->total_bytes);
+	}
+	double seconds = (double)elapsed_ns / (double)SECOND;
+	if (seconds < 0.5 || e->done_bytes == 0)
+		return;
+	double speed = (double)e->done_bytes / seconds;
+	str_add(rest, ", ");
+	units_binary(rest, (uint64_t)speed);
+	str_add(rest, "/s");
+	if (e->total_bytes > e->done_bytes)
+		add_left(rest, (double)(e->total_bytes - e->done_bytes) / speed);
+}
+
 void progress_line(struct str *out, const struct engine_progress *e, int64_t elapsed_ns,
                    size_t width)
 {
 	auto_str struct str name = STR_LIMIT(256), rest = STR_LIMIT(256);
 	if (e->n_items > 1)
 		str_printf(&name, "%zu/%zu ", e->item_i + 1, e->n_items);
-	output_clean(&name, e->item ? e->item : "");
-	if (e->total_bytes > 0)
-		add_bar(&rest, e->done_bytes, e->total_bytes);
-	else
-		str_add(&rest, " ");
-	units_binary(&rest, e->done_bytes);
-	if (e->total_bytes > 0) {
-		str_add(&rest, " / ");
-		units_binary(&rest, e->total_bytes);
+	add_short(&name, e->item);
+	add_figures(&rest, e, elapsed_ns, BAR_WIDTH);
+	if (name.size + rest.size > width) {
+		rest.size = 0;
+		add_figures(&rest, e, elapsed_ns, BAR_WIDTH_NARROW);
 	}
-	double seconds = (double)elapsed_ns / (double)SECOND;
-	if (seconds >= 0.5 && e->done_bytes > 0) {
-		double speed = (double)e->done_bytes / seconds;
-		str_add(&rest, ", ");
-		units_binary(&rest, (uint64_t)speed);
-		str_add(&rest, "/s");
-		if (e->total_bytes > e->done_bytes)
-			add_left(&rest, (double)(e->total_bytes - e->done_bytes) / speed);
-	}
-	// The name gives way: it is the long part, and the same all the time.
+	// Then the name gives way: it is the long part, and the same all the time.
 	size_t room = width > rest.size + 1 ? width - rest.size : 1;
 	size_t shown = name.size < room ? name.size : room;
 	str_add_bytes(out, name.bytes ? name.bytes : "", shown);
@@ -90,17 +118,68 @@ static void add_clear(struct progress *p, struct str *out)
 	p->n_drawn = 0;
 }
 
+// --- interrupted --------------------------------------------------------------------------------
+
+// Bars on the screen, at most: for a handler, which may come between any two steps of ours.
+static volatile sig_atomic_t n_on_screen;
+
+void progress_wipe(void)
+{
+	static const char up[] = "\x1b[A", clear[] = "\r\x1b[J";
+	char text[PROGRESS_ITEMS * (sizeof(up) - 1) + sizeof(clear)];
+	size_t size = 0;
+	if (n_on_screen < 1)
+		return;
+	for (int i = 1; i < n_on_screen && i < PROGRESS_ITEMS; i++, size += sizeof(up) - 1)
+		memcpy(text + size, up, sizeof(up) - 1);
+	memcpy(text + size, clear, sizeof(clear) - 1);
+	ignore(write(STDERR_FILENO, text, size + sizeof(clear) - 1)); // or it stays as it is
+}
+
+static void wipe_and_die(int number)
+{
+	progress_wipe();
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+// Only signals that would end us anyway.
+static void wipe_when_interrupted(void)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	const struct sigaction wipe = {.sa_handler = wipe_and_die};
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+		struct sigaction before;
+		if (!sigaction(signals[i], NULL, &before) && before.sa_handler == SIG_DFL)
+			ignore(sigaction(signals[i], &wipe, NULL)); // no such signal: nothing to do
+	}
+}
+
+static void put(const struct str *text, size_t n_before, size_t n_after)
+{
+	n_on_screen = (sig_atomic_t)(n_before > n_after ? n_before : n_after);
+	fwrite(text->bytes, 1, text->size, stderr);
+	n_on_screen = (sig_atomic_t)n_after;
+}
+
 void progress_clear(struct progress *p)
 {
 	auto_str struct str out = STR_LIMIT(64);
+	size_t before = p->n_drawn;
 	add_clear(p, &out);
 	if (out.size)
-		fputs(out.bytes, stderr);
+		put(&out, before, 0);
 }
 
-static void add_finished(struct str *out, const struct engine_progress *e, int64_t elapsed_ns)
+// --- steps --------------------------------------------------------------------------------------
+
+static void add_finished(struct str *out, const struct progress *p, const struct engine_progress *e,
+                         int64_t elapsed_ns)
 {
-	output_clean(out, e->item ? e->item : "");
+	if (p->bar)
+		add_short(out, e->item);
+	else
+		output_clean(out, e->item ? e->item : "");
 	str_add(out, ": done, ");
 	units_binary(out, e->done_bytes);
 	str_printf(out, " in %.1f s\n", (double)elapsed_ns / (double)SECOND);
@@ -185,7 +264,7 @@ void progress_step(struct progress *p, const struct engine_progress *e, int64_t 
 	item->seen_ns = now_ns;
 	if (finished && !is_quick) {
 		add_clear(p, out);
-		add_finished(out, e, now_ns - item->begun_ns);
+		add_finished(out, p, e, now_ns - item->begun_ns);
 	}
 	if (finished)
 		remove_item(p, item);
@@ -196,7 +275,12 @@ void progress_step(struct progress *p, const struct engine_progress *e, int64_t 
 void progress_update(struct progress *p, const struct engine_progress *e)
 {
 	auto_str struct str text = STR_LIMIT(16384);
+	size_t before = p->n_drawn;
 	progress_step(p, e, monotonic_ns(), p->bar ? screen_width() : 0, &text);
+	if (p->n_drawn && !p->is_watched) {
+		wipe_when_interrupted();
+		p->is_watched = true;
+	}
 	if (text.size > 0)
-		fwrite(text.bytes, 1, text.size, stderr);
+		put(&text, before, p->n_drawn);
 }

@@ -17,6 +17,7 @@ struct progress_item {
 };
 struct progress {
 	bool bar;                                   // a terminal that may be drawn on
+	bool is_watched;                            // signals that end us wipe the screen
 	size_t n_drawn;                             // bars that stand on the screen
 	int64_t begun_ns;                           // when the work began, 0: not yet
 	int64_t drawn_ns;                           // when bars were last drawn
@@ -29,6 +30,9 @@ struct progress {
 void progress_update(struct progress *p, const struct engine_progress *e);
 // Takes the bar off the screen, before anything else is written there.
 void progress_clear(struct progress *p);
+
+// The same from a signal's handler, whosever progress it is.
+void progress_wipe(void);
 
 // What progress_update writes at `now_ns` on a screen of that width; mostly nothing.
 void progress_step(struct progress *p, const struct engine_progress *e, int64_t now_ns,

@@ -52,6 +52,7 @@ static void deadline_as_ctr(int signal)
 {
 	(void)signal;
 	static const char text[] = "ctr: context deadline exceeded\n";
+	progress_wipe();
 	ignore(write(STDERR_FILENO, text, sizeof(text) - 1)); // we end in any case
 	_exit(1);
 }
@@ -60,6 +61,7 @@ static void deadline(int signal)
 {
 	(void)signal;
 	static const char text[] = "coracle: the time that --timeout gave is over\n";
+	progress_wipe();
 	ignore(write(STDERR_FILENO, text, sizeof(text) - 1)); // we end in any case
 	_exit(125);
 }

@@ -9,6 +9,7 @@
 
 #define N(array) (sizeof(array) / sizeof(*(array)))
 #define SECOND INT64_C(1000000000)
+#define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static void lines(void **state)
 {
@@ -39,6 +40,15 @@ static void lines(void **state)
 		{{"x\x1b[2J", 0, 0, 0, 0, false}, 0, 100, "x\\x1b[2J 0.0 B"},
 		{{"a long name of a layer", 0, 0, 2048, 0, false}, 0, 20, "a long name  2.0 KiB"},
 		{{"name", 0, 0, 2048, 0, false}, 0, 5, "n 2.0"},
+		{{"download sha256:" DIGEST, 0, 3, 327680, 2097152, false},
+	         SECOND,
+	         100,
+	         "1/3 download 0123456789ab [===>                ]  15% 320.0 KiB / 2.0 MiB, "
+	         "320.0 KiB/s, 5 s left"},
+		{{"download sha256:" DIGEST, 0, 3, 327680, 2097152, false},
+	         SECOND,
+	         79,
+	         "1/3 download 0123 [=>        ]  15% 320.0 KiB / 2.0 MiB, 320.0 KiB/s, 5 s left"},
 	};
 	for (size_t i = 0; i < N(cases); i++) {
 		auto_str struct str line = STR_LIMIT(1024);

@@ -48,7 +48,7 @@ static void lines(void **state)
 		{{"download sha256:" DIGEST, 0, 3, 327680, 2097152, false},
 	         SECOND,
 	         79,
-	         "1/3 download 0123 [=>        ]  15% 320.0 KiB / 2.0 MiB, 320.0 KiB/s, 5 s left"},
+	         "1/3 download 01234 [=>        ]  15% 320.0 KiB / 2.0 MiB, 320.0 KiB/s, 5 s left"},
 	};
 	for (size_t i = 0; i < N(cases); i++) {
 		auto_str struct str line = STR_LIMIT(1024);

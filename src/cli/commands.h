@@ -53,6 +53,7 @@ fallible command_login(struct invocation *in);       // pull.c
 fallible command_logout(struct invocation *in);      // pull.c
 fallible command_images_push(struct invocation *in); // pull.c
 fallible command_commit(struct invocation *in);      // commit.c
+fallible command_images_convert(struct invocation *in);
 fallible command_images_prune(struct invocation *in);
 fallible command_images_usage(struct invocation *in); // snapshots.c
 fallible command_images_tag(struct invocation *in);

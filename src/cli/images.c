@@ -174,6 +174,32 @@ fallible command_images_delete(struct invocation *in)
 	return first;
 }
 
+fallible command_images_convert(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "src and target image need to be specified"));
+	TRY(argument_needed(in, 1, "src and target image need to be specified"));
+	size_t n_platforms;
+	auto_free const char **platforms = flag_texts(in, "platform", &n_platforms);
+	const char *compression = optional(flag_text(in, "compression"));
+	if (flag_bool(in, "uncompress") && compression)
+		return error_new(ERROR_USAGE, "--uncompress and --compression: one of them");
+	const struct engine_convert request = {
+		.source = argument(in, 0),
+		.target = argument(in, 1),
+		.oci = flag_bool(in, "oci"),
+		.compression = flag_bool(in, "uncompress") ? "none" : compression,
+		.platforms = platforms,
+		.n_platforms = n_platforms,
+		.all_platforms = flag_bool(in, "all-platforms"),
+	};
+	auto_session struct session s = {0};
+	auto_free char *digest = NULL;
+	TRY(session_open(in, &s));
+	TRY(engine_image_convert(s.engine, &request, &digest));
+	output_line(digest);
+	return NULL;
+}
+
 // Without --all nothing: as ctr.
 fallible command_images_prune(struct invocation *in)
 {

@@ -122,10 +122,11 @@ static const struct flag images_label_flags[] = {
 };
 
 static const struct flag images_convert_flags[] = {
-	{"uncompress", NULL, BOOL},
-	{"oci", NULL, BOOL},
-	{"platform", NULL, TEXTS("OS/ARCH")},
-	{"all-platforms", NULL, BOOL},
+	{"uncompress", NULL, BOOL, "layers as plain tars"},
+	{"oci", NULL, BOOL, "OCI's media types in place of Docker's"},
+	{"platform", NULL, TEXTS("OS/ARCH"), "the image for this platform, and no other"},
+	{"all-platforms", NULL, BOOL, "the images of all platforms that are here"},
+	{"compression", NULL, TEXT("none|gzip|zstd"), "how layers are packed", .bits = FLAG_OURS},
 	{NULL},
 };
 
@@ -183,7 +184,8 @@ const struct command commands_images[] = {
 	 "images label busybox owner=me old=", command_images_label, .flags = {images_label_flags},
 	 .operand = "images"},
 	{"images convert", "[flags] <source_ref> <target_ref>", "Convert an image to other formats",
-	 .flags = {images_convert_flags}, .bits = COMMAND_NOT_YET},
+	 "images convert --oci --uncompress busybox plain:1", command_images_convert,
+	 .flags = {images_convert_flags}, .operand = "images"},
 	{"images usage", "[flags] <ref>", "Show what an image takes on disk",
 	 "images usage busybox", command_images_usage,
 	 .flags = {images_usage_flags, flags_snapshotter}, .operand = "images"},

@@ -253,23 +253,6 @@ static void set_created(struct commit *c)
 	c->created = arena_printf(c->arena, "%s.%09ldZ", seconds, now.tv_nsec);
 }
 
-static fallible put_document(struct commit *c, const char *file, const char *text,
-                             const char *media_type, struct store_descriptor *ret)
-{
-	char digest[OCI_DIGEST_SIZE];
-	size_t size = strlen(text);
-	auto_fd int fd = openat(store_session_blobs(c->session), file,
-	                        O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		FAIL_ERRNO("%s of the image", file);
-	TRY_AS(fd_write_all(fd, text, size), "%s of the image", file);
-	oci_digest_of(text, size, digest);
-	*ret = (struct store_descriptor){.media_type = media_type,
-	                                 .digest = arena_string(c->arena, digest),
-	                                 .size_bytes = size};
-	return NULL;
-}
-
 static struct json *history_entry(const struct commit *c)
 {
 	struct json *o = json_new_object();
@@ -315,7 +298,8 @@ static fallible make_config(struct commit *c)
 	TRY(engine_transfer(c->engine, &transfer, &program));
 	TRY(transfer_child_config(&transfer, foreign, normal, entry, &text));
 	c->manifest.config = arena_string(c->arena, normal);
-	return put_document(c, "config", text, OCI_TYPE_CONFIG, &c->config_blob);
+	return engine_put_document(c->session, c->arena, "config", text, OCI_TYPE_CONFIG,
+	                           &c->config_blob);
 }
 
 static struct json *descriptor(const struct store_descriptor *d)
@@ -331,9 +315,8 @@ static struct json *descriptor(const struct store_descriptor *d)
 static const char *oci_layer_type(const char *media_type)
 {
 	const struct oci_media_type *t = oci_media_type(media_type);
-	if (!t || !t->docker || t->non_distributable)
-		return media_type;
-	return t->compression == OCI_COMPRESSION_GZIP ? OCI_TYPE_LAYER_GZIP : OCI_TYPE_LAYER;
+	const struct oci_media_type *ours = t ? oci_media_type_like(t, false, t->compression) : t;
+	return ours ? ours->name : media_type;
 }
 
 static fallible make_manifest(struct commit *c)
@@ -363,7 +346,8 @@ static fallible make_manifest(struct commit *c)
 	}
 	json_set(o, "layers", list);
 	auto_free char *text = json_to_text(o, 0, JSON_PLAIN);
-	TRY(put_document(c, "manifest", text, OCI_TYPE_MANIFEST, &c->manifest.descriptor));
+	TRY(engine_put_document(c->session, c->arena, "manifest", text, OCI_TYPE_MANIFEST,
+	                        &c->manifest.descriptor));
 	c->manifest.platform = c->below->platform;
 	c->manifest.config_digest = c->config_blob.digest;
 	c->manifest.layers = layers;

@@ -186,6 +186,20 @@ fallible engine_image_snapshots(struct engine *engine, const char *snapshotter, 
 // Removes all images that no container was made of, with what only they need; *ret gets their
 // names, also after an error. A container that is just being made keeps its layers, not the name.
 fallible engine_image_prune(struct engine *engine, struct strings *ret);
+struct engine_convert {
+	const char *source, *target;  // the target's name is completed
+	bool oci;                     // Docker's media types become OCI's
+	const char *compression;      // of layers: "none", "gzip", "zstd"; NULL: as they are
+	const char *const *platforms; // none: the host's
+	size_t n_platforms;
+	bool all_platforms; // that are here
+};
+// Makes an image of another in other formats; an index keeps only what was converted. What needs no
+// change keeps its digest. Layers' bytes are verified. Nothing is unpacked, durable when it
+// returns; a name that exists is replaced. *ret_digest is the caller's. Errors: NOT_FOUND (image,
+// platform, a blob), CORRUPT, UNSUPPORTED (an index in an index, an unknown media type).
+fallible engine_image_convert(struct engine *engine, const struct engine_convert *request,
+                              char **ret_digest);
 // Makes `target` name what `source` names. An existing name is replaced if `force`, else EXISTS.
 fallible engine_image_tag(struct engine *engine, const char *source, const char *target,
                           bool force);

@@ -27,6 +27,23 @@ fallible engine_keep_blob(struct engine *e, struct store_session *session, const
 	return store_publish(session, &p);
 }
 
+fallible engine_put_document(struct store_session *session, struct arena *arena, const char *file,
+                             const char *text, const char *media_type, struct store_descriptor *ret)
+{
+	char digest[OCI_DIGEST_SIZE];
+	size_t size = strlen(text);
+	auto_fd int fd = openat(store_session_blobs(session), file,
+	                        O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		FAIL_ERRNO("%s of the image", file);
+	TRY_AS(fd_write_all(fd, text, size), "%s of the image", file);
+	oci_digest_of(text, size, digest);
+	*ret = (struct store_descriptor){.media_type = arena_string(arena, media_type),
+	                                 .digest = arena_string(arena, digest),
+	                                 .size_bytes = size};
+	return NULL;
+}
+
 static fallible check_expected(const struct engine_ingest *r, const char *digest, uint64_t size)
 {
 	if (r->expected_size_bytes && size != r->expected_size_bytes)

@@ -48,6 +48,11 @@ struct oci_media_type {
 // The row of a media type, NULL if we don't know it. Parameters (";charset=") are not accepted.
 const struct oci_media_type *oci_media_type(const char *name);
 
+// The row that differs from `type` in what is given: Docker's words or OCI's, the compression (of
+// layers). Docker's types have a row in OCI's words; NULL: there is no such type.
+const struct oci_media_type *oci_media_type_like(const struct oci_media_type *type, bool docker,
+                                                 enum oci_compression compression);
+
 struct oci_pair_list { // annotations, labels: sorted by key
 	struct oci_text_pair {
 		const char *key, *value;
@@ -95,6 +100,25 @@ fallible oci_manifest_parse(const char *text, size_t size, const char *media_typ
 fallible oci_document_kind(const char *text, size_t size, enum oci_media_kind *ret);
 // A descriptor as JSON, in Go's order.
 struct json *oci_descriptor_to_json(const struct oci_descriptor *descriptor);
+
+// A foreign manifest or index with other descriptors: by their digests, all layers of a manifest
+// (INVALID) and its config if it is named; of an index what is named, the others are dropped. What
+// descriptors and documents have beside stays, but `urls` of what is other bytes now.
+struct oci_replacements {
+	const char *media_type; // of the document
+	struct oci_replacement {
+		const char *from, *media_type, *digest;
+		uint64_t size;
+	} * items;
+	size_t n;
+};
+struct oci_replaced {
+	char *text;          // the caller's
+	size_t n, n_dropped; // descriptors but the config
+};
+// Errors: as of the parsers above.
+fallible oci_document_convert(const char *text, size_t size, const struct oci_replacements *r,
+                              struct oci_replaced *ret);
 
 // The members that are used; all others of a config are never looked at (CVE-2022-23648).
 struct oci_image_config {

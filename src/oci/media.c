@@ -36,3 +36,14 @@ const struct oci_media_type *oci_media_type(const char *name)
 			return &types[i];
 	return NULL;
 }
+
+const struct oci_media_type *oci_media_type_like(const struct oci_media_type *type, bool docker,
+                                                 enum oci_compression compression)
+{
+	for (size_t i = 0; i < N(types); i++)
+		if (types[i].kind == type->kind && types[i].docker == docker &&
+		    types[i].compression == compression &&
+		    types[i].non_distributable == type->non_distributable)
+			return &types[i];
+	return NULL;
+}

@@ -212,6 +212,44 @@ static void child_of(const char *foreign, const char *wanted)
 	error_free(e);
 }
 
+static void documents_converted(void **state)
+{
+	(void)state;
+	struct oci_replacement items[] = {
+		{"sha256:" HEX64, OCI_TYPE_LAYER, "sha256:" "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", 5},
+	};
+	const struct oci_replacements r = {OCI_TYPE_MANIFEST, items, 1};
+	struct oci_replaced done;
+	static const char manifest[] =
+		"{\"schemaVersion\":2,\"x\":[1],\"config\":{\"mediaType\":\"" OCI_TYPE_CONFIG "\",\"digest\":\"sha256:"
+		"2123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"size\":7},"
+		"\"layers\":[{\"mediaType\":\"" OCI_TYPE_LAYER_GZIP "\",\"digest\":\"" SHA "\",\"size\":9,\"urls\":[\"http://x\"],\"y\":true}]}";
+	assert_null(oci_document_convert(manifest, strlen(manifest), &r, &done));
+	assert_string_equal(done.text,
+		"{\"schemaVersion\":2,\"x\":[1],\"config\":{\"mediaType\":\"" OCI_TYPE_CONFIG "\",\"digest\":\"sha256:"
+		"2123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"size\":7},"
+		"\"layers\":[{\"mediaType\":\"" OCI_TYPE_LAYER "\",\"digest\":\"sha256:"
+		"1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"size\":5,\"y\":true}],\"mediaType\":\"" OCI_TYPE_MANIFEST "\"}");
+	assert_int_equal(done.n, 1);
+	free(done.text);
+	const struct oci_replacements none = {OCI_TYPE_MANIFEST, NULL, 0};
+	check_error(oci_document_convert(manifest, strlen(manifest), &none, &done), "manifest: a layer that isn't known");
+	static const char index[] = "{\"schemaVersion\":2,\"manifests\":[" CONFIG_D ",{\"digest\":\"sha256:"
+		"3123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"size\":1}]}";
+	assert_null(oci_document_convert(index, strlen(index), &r, &done));
+	assert_int_equal(done.n, 1);
+	assert_int_equal(done.n_dropped, 1);
+	free(done.text);
+	check_error(oci_document_convert("{\"manifests\":[],\"layers\":[]}", 28, &r, &done),
+	            "document: an index and a manifest at once, refused");
+	check_error(oci_document_convert("[]", 2, &r, &done), "document: not an object");
+	const struct oci_media_type *t = oci_media_type(OCI_TYPE_DOCKER_LAYER_GZIP);
+	assert_string_equal(oci_media_type_like(t, false, OCI_COMPRESSION_ZSTD)->name, OCI_TYPE_LAYER_ZSTD);
+	assert_string_equal(oci_media_type_like(t, true, OCI_COMPRESSION_NONE)->name, OCI_TYPE_DOCKER_LAYER);
+	t = oci_media_type("application/vnd.docker.image.rootfs.foreign.diff.tar");
+	assert_null(oci_media_type_like(t, true, OCI_COMPRESSION_ZSTD));
+}
+
 #define CHILD(settings, others, history) \
 	"{\"created\":\"2026-02-02T00:00:00Z\",\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Cmd\":[\"new\"]" settings "}," \
 	"\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" SHA "\",\"" SHA "\"]}" others ",\"author\":\"who\"," \
@@ -329,10 +367,15 @@ static void archives(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(media_types), cmocka_unit_test(good_index),
-		cmocka_unit_test(bad_indexes), cmocka_unit_test(manifests),
-		cmocka_unit_test(good_config), cmocka_unit_test(bad_configs),
-		cmocka_unit_test(archives),    cmocka_unit_test(config_children),
+		cmocka_unit_test(media_types),
+		cmocka_unit_test(good_index),
+		cmocka_unit_test(bad_indexes),
+		cmocka_unit_test(manifests),
+		cmocka_unit_test(good_config),
+		cmocka_unit_test(bad_configs),
+		cmocka_unit_test(archives),
+		cmocka_unit_test(config_children),
+		cmocka_unit_test(documents_converted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #pragma once
 #include "base/error.h"
 #include "oci/digest.h"
+#include "oci/image.h"
 #include "json/json.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -239,6 +240,11 @@ struct transfer_repack_result {
 // Nothing is synced. Errors: CORRUPT (damaged data), LIMIT, SYSTEM.
 fallible transfer_repack(const struct transfer_repack_request *r,
                          struct transfer_repack_result *ret);
+
+// The foreign manifest or index in `fd` with other descriptors (oci_document_convert()). Errors:
+// its.
+fallible transfer_convert(const struct transfer *transfer, int fd,
+                          const struct oci_replacements *replacements, struct oci_replaced *ret);
 
 // The config of an image that stands on one whose foreign config `fd` holds (oci_config_child()):
 // `normal` is ours, in the normal form. What comes back is as foreign as what `fd` holds; the

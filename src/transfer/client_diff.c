@@ -110,27 +110,54 @@ fallible transfer_repack(const struct transfer_repack_request *r,
 	                    "answer of the worker");
 }
 
+// A document in, a document out; what the DONE packet says comes back in *job.
+static fallible run_document(struct client_job *job, size_t limit, char **ret)
+{
+	size_t size;
+	auto_fd int answer = memfd_create("answer", MFD_CLOEXEC);
+	if (answer < 0)
+		FAIL_ERRNO("answer of the worker");
+	job->answer = answer;
+	job->target = job->lower = -1;
+	TRY(client_run(job));
+	if (lseek(answer, 0, SEEK_SET) < 0)
+		FAIL_ERRNO("rewind");
+	return error_prefix(fd_read_to_end(answer, limit, ret, &size), "answer of the worker");
+}
+
+fallible transfer_convert(const struct transfer *transfer, int fd, const struct oci_replacements *r,
+                          struct oci_replaced *ret)
+{
+	auto_json struct json *request = json_new_object();
+	struct json *list = json_new_array();
+	for (size_t i = 0; i < r->n; i++) {
+		struct json *o = json_new_object();
+		json_set_string(o, "from", r->items[i].from);
+		json_set_string(o, "mediaType", r->items[i].media_type);
+		json_set_string(o, "digest", r->items[i].digest);
+		json_set_u64(o, "size", r->items[i].size);
+		json_append(list, o);
+	}
+	json_set_string(request, "mediaType", r->media_type);
+	json_set(request, "replace", list);
+	struct client_job job = {
+		.transfer = transfer, .role = "convert", .request = request, .input = fd};
+	struct oci_replaced done = {0};
+	TRY(run_document(&job, OCI_MANIFEST_SIZE_LIMIT, &done.text));
+	done.n = (size_t)job.done;
+	done.n_dropped = (size_t)job.total;
+	*ret = done;
+	return NULL;
+}
+
 fallible transfer_child_config(const struct transfer *transfer, int fd, const char *normal,
                                const struct json *history_entry, char **ret)
 {
 	auto_json struct json *ours = NULL, *request = json_new_object();
-	auto_fd int answer = memfd_create("answer", MFD_CLOEXEC);
-	size_t size;
-	if (answer < 0)
-		FAIL_ERRNO("answer of the worker");
 	TRY(json_parse(normal, strlen(normal), OCI_CONFIG_SIZE_LIMIT, &ours));
 	json_set(request, "config", take(&ours));
 	json_set(request, "entry", json_copy(history_entry));
-	struct client_job job = {.transfer = transfer,
-	                         .role = "config",
-	                         .request = request,
-	                         .input = fd,
-	                         .answer = answer,
-	                         .target = -1,
-	                         .lower = -1};
-	TRY(client_run(&job));
-	if (lseek(answer, 0, SEEK_SET) < 0)
-		FAIL_ERRNO("rewind");
-	return error_prefix(fd_read_to_end(answer, OCI_CONFIG_SIZE_LIMIT, ret, &size),
-	                    "answer of the worker");
+	struct client_job job = {
+		.transfer = transfer, .role = "config", .request = request, .input = fd};
+	return run_document(&job, OCI_CONFIG_SIZE_LIMIT, ret);
 }

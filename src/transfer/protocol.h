@@ -8,7 +8,7 @@
 //   nor for a base layer
 // `diff` has as 6 the file to write the layer to, as 7 the folder to read, read-only; `config` has
 // as 6 a foreign image config, and its answer is the new one's text; `repack` reads 6 and
-// writes the file 7.
+// writes the file 7; `convert` has as 6 a foreign manifest or index, and answers like `config`.
 //
 // Every packet is one struct packet; of OPAQUE ones a directory's descriptor comes along, which the
 // client marks with trusted.overlay.opaque: the worker hasn't the capability. The last packet is

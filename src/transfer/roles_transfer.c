@@ -3,6 +3,11 @@
 #include <stddef.h>
 
 const struct role worker_roles[] = {
-	{"archive", worker_archive}, {"unpack", worker_unpack}, {"diff", worker_diff},
-	{"config", worker_config},   {"repack", worker_repack}, {NULL, NULL},
+	{"archive", worker_archive},
+	{"unpack", worker_unpack},
+	{"diff", worker_diff},
+	{"config", worker_config},
+	{"repack", worker_repack},
+	{"convert", worker_convert},
+	{NULL, NULL},
 };

@@ -18,6 +18,7 @@ extern const struct role worker_roles[];
 
 fallible worker_archive(const struct json *request, struct worker_result *ret);
 fallible worker_config(const struct json *request, struct worker_result *ret);
+fallible worker_convert(const struct json *request, struct worker_result *ret);
 fallible worker_diff(const struct json *request, struct worker_result *ret);
 fallible worker_repack(const struct json *request, struct worker_result *ret);
 fallible worker_unpack(const struct json *request, struct worker_result *ret);

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""images usage, prune: what test/golden/ctr-2.1.1/output-images.txt has, and what it has not."""
+"""images usage, prune, convert: what test/golden/ctr-2.1.1/output-images.txt has, and what it has not."""
 import json
+import random
+import signal
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from harness.cli import coracle, ctr
-from harness.images import Image, entry, imported, layer
+from harness.cli import coracle, ctr, eventually, start
+from harness.images import (OCI, Image, describe_tree, digest, entry, imported, layer, mounted,
+                            tree_differences)
 
 REF = "docker.io/library/test:latest"
 
@@ -70,3 +75,177 @@ def test_prune(tmp_path):
         own("containers", "rm", "rests", code=None)
         own("images", "rm", "kept", "test", code=None)
         own("namespaces", "rm", "pruned")
+
+
+# --- convert ----------------------------------------------------------------------------------------
+
+NEW = "docker.io/library/new:latest"
+DOCKER = "application/vnd.docker."
+
+
+def document(digest_):
+    return json.loads(ctr("content", "get", digest_).out)
+
+
+def tree(name, folder):
+    with mounted(name, folder) as root:
+        return describe_tree(root)
+
+
+@pytest.fixture
+def gzipped(tmp_path):
+    image = Image(layer(entry("a", "1" * 100000)), layer(entry("b/"), entry("b/c", "2")), name=REF,
+                  compress="gzip")
+    image.manifest["annotations"] = {"kept": "yes"}
+    image.manifest["layers"][0]["annotations"] = {"kept": "too"}
+    with imported(image.seal_manifest().oci(tmp_path / "i.tar"), REF):
+        yield image
+
+
+def converted(*flags):
+    """What becomes of it, as a document; the digest that is said is the stored one."""
+    said = ctr("images", "convert", *flags, REF, "new").out.strip()
+    row = next(line.split() for line in ctr("images", "ls").out.splitlines() if line.startswith(NEW))
+    assert row[2] == said
+    return document(said)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("flags, suffix", [
+    (["--uncompress"], ""), (["--compression", "none"], ""), (["--compression", "zstd"], "+zstd")])
+def test_convert_layers(gzipped, tmp_path, flags, suffix):
+    wanted = tree(REF, tmp_path / "m")
+    new = converted(*flags)
+    try:
+        types = [blob["mediaType"] for blob in new["layers"]]
+        assert types == [OCI + "layer.v1.tar" + suffix] * 2
+        assert new["annotations"] == {"kept": "yes"} and new["layers"][0]["annotations"] == {"kept": "too"}
+        assert new["config"] == gzipped.manifest["config"]
+        diff_ids = gzipped.config["rootfs"]["diff_ids"]
+        for blob, diff_id in zip(new["layers"], diff_ids):
+            assert f"containerd.io/uncompressed={diff_id}" in ctr("content", "label", blob["digest"]).out
+            data = subprocess.run(["coracle", "content", "get", blob["digest"]], capture_output=True).stdout
+            assert digest(data) == blob["digest"] and len(data) == blob["size"]
+            assert suffix or blob["digest"] == diff_id
+        assert "complete (3/3)" in ctr("images", "check", f"name=={NEW}").out
+        # without what it came of
+        coracle("images", "rm", REF)
+        assert tree_differences(tree(NEW, tmp_path / "n"), wanted) == []
+        assert converted_back(tmp_path) == diff_ids
+    finally:
+        coracle("images", "rm", NEW)
+        coracle("images", "import", tmp_path / "i.tar")
+
+
+def converted_back(tmp_path):
+    """The diff IDs as umoci sees them, of layers that are gzip again."""
+    said = coracle("images", "convert", "--compression", "gzip", NEW, NEW).out.strip()
+    assert all(blob["mediaType"].endswith("+gzip") for blob in document(said)["layers"])
+    coracle("images", "export", tmp_path / "back.tar", NEW)
+    (tmp_path / "layout").mkdir()
+    subprocess.run(["tar", "xf", tmp_path / "back.tar", "-C", tmp_path / "layout"], check=True)
+    subprocess.run(["umoci", "unpack", "--image", f"{tmp_path}/layout:latest", tmp_path / "bundle"],
+                   check=True, capture_output=True)
+    return document(document(said)["config"]["digest"])["rootfs"]["diff_ids"]
+
+
+def test_convert_what_needs_no_change(gzipped):
+    for flags in ([], ["--oci"], ["--compression", "gzip"], ["--all-platforms"]):
+        assert converted(*flags) == gzipped.manifest
+    coracle("images", "rm", NEW)
+
+
+def test_convert_dockers(tmp_path):
+    image = Image(layer(entry("a", "1")), name=REF, compress="gzip")
+    image.manifest.update(mediaType=DOCKER + "distribution.manifest.v2+json")
+    image.manifest["config"]["mediaType"] = DOCKER + "container.image.v1+json"
+    image.manifest["layers"][0]["mediaType"] = DOCKER + "image.rootfs.diff.tar.gzip"
+    image.seal_manifest()
+    image.index["manifests"][0]["mediaType"] = image.manifest["mediaType"]
+    with imported(image.oci(tmp_path / "i.tar"), REF):
+        assert converted() == image.manifest
+        plain = converted("--uncompress")
+        assert plain["layers"][0]["mediaType"] == DOCKER + "image.rootfs.diff.tar"
+        assert plain["config"] == image.manifest["config"] and plain["mediaType"] == image.manifest["mediaType"]
+        new = converted("--oci")
+        types = [new["mediaType"], new["config"]["mediaType"], new["layers"][0]["mediaType"]]
+        assert types == [OCI + "manifest.v1+json", OCI + "config.v1+json", OCI + "layer.v1.tar+gzip"]
+        assert new["layers"][0]["digest"] == image.manifest["layers"][0]["digest"]
+        coracle("images", "rm", NEW)
+
+
+def test_convert_an_index(tmp_path):
+    images = {arch: Image(layer(entry("a", arch * 9999)), name=REF, compress="gzip") for arch in ("amd64", "arm64")}
+    top = images["amd64"]
+    for arch, image in images.items():
+        image.config["architecture"] = arch
+        image.seal()
+        top.blobs.update(image.blobs)
+    entries = [{**images[arch].index["manifests"][0], "annotations": {"arch": arch}} for arch in images]
+    attestation = {"mediaType": OCI + "manifest.v1+json", "digest": "sha256:" + "1" * 64, "size": 3,
+                   "platform": {"architecture": "unknown", "os": "unknown"}}
+    inner = json.dumps({"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "x": 1,
+                        "manifests": [*entries, attestation]}).encode()
+    top.blobs[digest(inner)] = inner
+    top.index["manifests"] = [{"mediaType": OCI + "index.v1+json", "digest": digest(inner), "size": len(inner),
+                               "annotations": {"io.containerd.image.name": REF}}]
+    top.oci(tmp_path / "i.tar")
+    coracle("images", "import", "--all-platforms", tmp_path / "i.tar")
+    try:
+        said = coracle("images", "convert", "--platform", "linux/s390x", REF, "new", code=125).err
+        assert "nothing for platform linux/s390x" in said
+        new = converted("--uncompress", "--platform", "linux/arm64")
+        assert new["x"] == 1 and [entry_["annotations"] for entry_ in new["manifests"]] == [{"arch": "arm64"}]
+        both = coracle("images", "convert", "--uncompress", "--all-platforms", REF, "new")
+        assert "left out" in both.err
+        manifests = document(both.out.strip())["manifests"]
+        assert [entry_["platform"]["architecture"] for entry_ in manifests] == ["amd64", "arm64"]
+        for entry_ in manifests:
+            assert document(entry_["digest"])["layers"][0]["mediaType"] == OCI + "layer.v1.tar"
+        assert "linux/amd64,linux/arm64" in ctr("images", "ls", f"name=={NEW}").out
+        coracle("images", "rm", NEW)
+    finally:
+        coracle("images", "rm", REF)
+
+
+def test_convert_refuses(gzipped, tmp_path):
+    for args, text, code in (
+            (["nosuch", "new"], 'image "nosuch": not found', 125),
+            ([REF], "src and target image need to be specified", 2),
+            ([REF, "UPPER"], "UPPER", 125),
+            (["--compression", "xz", REF, "new"], "none, gzip or zstd", 2),
+            (["--compression", "zstd", "--uncompress", REF, "new"], "one of them", 2)):
+        assert text in coracle("images", "convert", *args, code=code).err
+    # a layer that somebody has spoiled, one that is gone
+    spoiled = Path("/var/lib/coracle/content/blobs/sha256") / gzipped.manifest["layers"][0]["digest"][7:]
+    honest = spoiled.read_bytes()
+    spoiled.write_bytes(layer(entry("a", "evil")))
+    said = coracle("images", "convert", "--compression", "zstd", REF, "new", code=125).err
+    assert "the digest of its bytes is sha256:" in said
+    spoiled.write_bytes(honest[:100])
+    assert "ends too early" in coracle("images", "convert", "--uncompress", REF, "new", code=125).err
+    spoiled.write_bytes(honest)
+    gone = gzipped.manifest["layers"][1]["digest"]
+    coracle("content", "rm", gone)
+    assert "not found" in coracle("images", "convert", "--uncompress", REF, "new", code=125).err
+    assert "new" not in ctr("images", "ls", "-q").out
+    coracle("gc")
+
+
+def test_kill_while_converting(tmp_path, soak):
+    rng = random.Random(1)
+    image = Image(*(layer(entry(f"f{i}", rng.randbytes(3_000_000))) for i in range(3)), name=REF, compress="gzip")
+    with imported(image.oci(tmp_path / "i.tar"), REF):
+        wanted = tree(REF, tmp_path / "m")
+        for i in range(soak(6, 50)):
+            command = start("coracle", "images", "convert", "--compression", "zstd", REF, "new")
+            # some before anything, some in the middle, some behind
+            eventually(lambda: command.poll() is not None or i % 3 == 0
+                       or "session" in ctr("content", "active").out)
+            command.send_signal(signal.SIGINT if i % 2 else signal.SIGKILL)
+            command.communicate(timeout=60)
+            if NEW in ctr("images", "ls", "-q").out.split():
+                assert tree_differences(tree(NEW, tmp_path / f"n{i}"), wanted) == []
+                coracle("images", "rm", NEW)
+            coracle("gc")
+        assert set(ctr("content", "ls", "-q").out.split()) == set(image.blobs)

@@ -24,6 +24,35 @@ static void check_config(const struct oci_image_config *c, struct arena *arena)
 	}
 }
 
+// What is made of a foreign document is one that our own parsers take, if they took that.
+static void check_made(const char *text, size_t size, struct arena *arena)
+{
+	struct oci_replaced done;
+	struct oci_index index;
+	struct oci_image_config config, child;
+	const struct oci_replacements none = {.media_type = OCI_TYPE_INDEX};
+	struct error *e = oci_document_convert(text, size, &none, &done);
+	if (!e) {
+		enum oci_media_kind kind;
+		e = oci_document_kind(done.text, strlen(done.text), &kind);
+		if (!e && kind == OCI_MEDIA_INDEX &&
+		    (e = oci_index_parse(done.text, strlen(done.text), "", arena, &index)))
+			abort();
+		free(done.text);
+	}
+	error_free(e);
+	e = oci_config_parse(text, size, arena, &config);
+	auto_json struct json *entry = json_new_object();
+	char *made = NULL;
+	if (!e)
+		e = oci_config_child(text, size, &config, entry, &made);
+	if (made) {
+		error_free(oci_config_parse(made, strlen(made), arena, &child));
+		free(made);
+	}
+	error_free(e);
+}
+
 static void check_archive(const struct oci_archive *a)
 {
 	for (size_t i = 0; i < a->n_images; i++)
@@ -55,6 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	if (!e)
 		check_config(&config, arena);
 	error_free(e);
+	if (size)
+		check_made(text, size, arena);
 	e = oci_archive_parse(text, size, arena, &archive);
 	if (!e)
 		check_archive(&archive);

@@ -7,6 +7,8 @@ import random
 import re
 import signal
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -218,6 +220,42 @@ def test_platforms(tmp_path):
         remove(r.ref)
         said = pull(r.ref, "--plain-http", "--platform", "linux/s390x", code=125).err
         assert "no match for platform in manifest: linux/s390x" in said
+
+
+@pytest.mark.parametrize("compress", [None, "gzip", "zstd"])
+def test_forms_of_layers(tmp_path, compress):
+    img = image(2, compress=compress)
+    with Registry(img) as r:
+        pull(r.ref, "--plain-http", "--local")  # ctr's flag, which means nothing here
+        with mounted(r.ref, tmp_path / "m") as root:
+            assert (root / "d1/f").stat().st_size == 100_000
+        assert sorted(r.sent) == sorted(img.blobs)
+        remove(r.ref)
+
+
+@pytest.mark.parametrize("flags, most", [(["--max-concurrent-downloads", "1"], 1), ([], 3),
+                                         (["--max-concurrent-downloads", "6"], 6)])
+def test_so_many_at_once(flags, most):
+    """Counted at the registry: never more blobs at once than was said, and so many where there are more."""
+    img, lock, now, seen = image(9, size=5000), threading.Lock(), [0], [0]
+
+    def behave(request):
+        if "/blobs/" not in request.path or r.blobs[request.path.rsplit("/", 1)[-1]] not in img.packed:
+            return False
+        with lock:
+            now[0] += 1
+            seen[0] = max(seen[0], now[0])
+        deadline = time.monotonic() + 0.5  # or until as many are here as may be
+        while seen[0] < most and time.monotonic() < deadline:
+            time.sleep(0.005)
+        with lock:
+            now[0] -= 1
+        return False
+
+    with Registry(img, behave=behave) as r:
+        pull(r.ref, "--plain-http", *flags)
+        remove(r.ref)
+    assert seen[0] == most
 
 
 def test_mirror_then_registry(tmp_path):

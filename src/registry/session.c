@@ -163,11 +163,12 @@ static fallible attempt(struct registry *r, size_t i, struct question *q, char *
 {
 	struct host_state *state = &r->states[i];
 	for (unsigned round = 0;;) {
-		auto_free char *url = first_url(r, i, q);
+		auto_free char *first = first_url(r, i, q), *url = alloc_string(first);
 		struct error *e = follow(r, i, q, &url);
+		bool is_itself = !strcmp(first, url); // nobody it redirected to
 		free(*ret_url);
 		*ret_url = take(&url);
-		bool fall_back = e && is_for_host(q) && q->response->is_not_tls &&
+		bool fall_back = e && is_for_host(q) && q->response->is_not_tls && is_itself &&
 		                 !state->is_plain && r->options.hosts->items[i].http_fallback;
 		if (fall_back) {
 			session_debug(r, "%s: no TLS, asked by http", *ret_url);

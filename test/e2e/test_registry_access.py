@@ -135,6 +135,20 @@ def test_own_ca_stands_beside_the_systems(tls, other_tls, tmp_path, system_ca):
             pulls(r.ref, env=env)  # what came of it before lies under a lease of a day
 
 
+def test_only_the_registry_itself_may_speak_plainly(other_tls, system_ca):
+    """On loopback http is tried where TLS isn't spoken; not because of where one was redirected."""
+    img = image()
+    with Registry() as plain:
+        def behave(q):
+            return "/blobs/" in q.path and reply(q, 307, b"", {"Location": f"https://{plain.host}{q.path}"})
+        with Registry(img, tls=other_tls, behave=behave) as r:
+            said = pull(r.ref, code=125).err
+            assert f"GET https://{plain.host}/" in said and "wrong version number" in said
+            assert all(method in ("GET", "HEAD") for method, _, _ in r.log) and not plain.asked("/")
+            r.behave = None
+            pulls(r.ref)
+
+
 def test_our_certificate_is_for_the_registry_only(tls, other_tls):
     """Who is redirected to doesn't get to see it. (What TLS says may be lost when it hangs up.)"""
     img = image()

@@ -30,11 +30,28 @@ void output_clean_lines(struct str *out, const char *text)
 
 static bool is_cut; // something was longer than OUTPUT_LIMIT
 
+static int write_error; // the first one: later ones say less
+
+bool output_bytes(FILE *to, const char *bytes, size_t size)
+{
+	errno = 0;
+	if (fwrite(bytes, 1, size, to) < size && to == stdout && !write_error)
+		write_error = errno ? errno : EIO;
+	return !ferror(to);
+}
+
+bool output_flush(void)
+{
+	if (fflush(stdout) != 0 && !write_error)
+		write_error = errno;
+	return !ferror(stdout);
+}
+
 void output_str(const struct str *s)
 {
 	is_cut |= s->over;
 	if (s->size > 0)
-		fwrite(s->bytes, 1, s->size, stdout); // an error stays in the stream
+		output_bytes(stdout, s->bytes, s->size);
 }
 
 void output_line(const char *text)
@@ -51,8 +68,10 @@ fallible output_finish(void)
 		return error_new(ERROR_LIMIT, "the output is cut: longer than %d MiB",
 		                 OUTPUT_LIMIT >> 20);
 	bool failed = ferror(stdout);
-	errno = failed ? EIO : 0;
-	if (fflush(stdout) != 0 || failed)
+	if (fflush(stdout) != 0 && !write_error)
+		write_error = errno;
+	errno = write_error ? write_error : EIO;
+	if (write_error || failed)
 		FAIL_ERRNO("write to standard output");
 	// Some file systems tell of a full disk only here. Standard output may be closed already.
 	if (close(STDOUT_FILENO) < 0 && errno != EBADF)

@@ -207,7 +207,8 @@ fallible command_tasks_stats(struct invocation *in)
 		print_samples(&before, &now, json);
 		if (!is_live)
 			return NULL;
-		TRY(output_finish());
+		if (!output_flush())
+			return NULL; // said at the end
 		samples_done(&before);
 		before = now;
 		now = (struct samples){0};

@@ -49,16 +49,17 @@ struct log_output {
 	bool is_inside[2]; // of a line that was divided: its next part has no time
 };
 
-static void print_log_line(void *context, const struct engine_log_line *line)
+static bool print_log_line(void *context, const struct engine_log_line *line)
 {
 	struct log_output *o = context;
 	FILE *out = line->is_error ? stderr : stdout;
 	if (o->has_times && !o->is_inside[line->is_error])
 		fprintf(out, "%s ", line->time);
-	fwrite(line->bytes, 1, line->size, out);
+	bool can_go_on = output_bytes(out, line->bytes, line->size);
 	o->is_inside[line->is_error] = !line->size || line->bytes[line->size - 1] != '\n';
-	if (o->flushes)
-		fflush(out);
+	if (o->flushes && !line->is_error)
+		can_go_on = output_flush();
+	return can_go_on || line->is_error;
 }
 
 fallible command_tasks_logs(struct invocation *in)

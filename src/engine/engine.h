@@ -503,7 +503,7 @@ struct engine_logs {
 	bool stops_with_output; // …or until nobody reads our standard output
 	int64_t tail;           // the last so many lines; -1: all
 	int64_t since_ns;       // lines from then on; 0: all
-	void (*line)(void *context, const struct engine_log_line *line);
+	bool (*line)(void *context, const struct engine_log_line *line); // false: no more
 	void *context;
 };
 // Reads the log of a detached container. NOT_FOUND: no container, no task, or it has no log.
@@ -523,7 +523,7 @@ struct engine_attach {
 	const char *detach_keys; // as engine_run's
 	int stdio[3];
 	// Lines of its log, where it has no terminal.
-	void (*line)(void *context, const struct engine_log_line *line);
+	bool (*line)(void *context, const struct engine_log_line *line); // false: no more
 	void *context;
 };
 // Shows what a running container says from now on, until its end: its terminal, with input, or its

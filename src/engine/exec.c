@@ -247,6 +247,8 @@ fallible engine_exec(struct engine *e, const struct engine_exec *request, int *r
 		}
 		if (error_is(error, ERROR_NOT_FOUND)) // killed with its monitor
 			error_drop(&error);
+		if (!error)
+			error = run_tell_losses(e, runtime_task_lost(x.process), code);
 		error = error_join(error, runtime_release(x.process));
 		error = error_join(error, remove_folder(&x));
 	}

@@ -148,6 +148,7 @@ static int64_t parse_time(const char *text)
 struct reader {
 	const struct engine_logs *request;
 	int dirfd, fd;    // the folder, and the file that is read; -1: none
+	bool is_over;     // whoever reads wants no more
 	uint64_t skipped; // entries still to be passed over
 	size_t begin, end;
 	char *buffer, *text; // [BUFFER_SIZE], [TEXT_MAX]
@@ -170,13 +171,13 @@ static void show(struct reader *r, const char *p, const char *end)
 	time[n] = 0;
 	if (r->request->since_ns && parse_time(time) < r->request->since_ns)
 		return;
-	r->request->line(r->request->context, &line);
+	r->is_over = !r->request->line(r->request->context, &line);
 }
 
 // Shows what the file has got since the last time.
 static fallible read_on(struct reader *r)
 {
-	while (r->fd >= 0) {
+	while (r->fd >= 0 && !r->is_over) {
 		ssize_t n = read(r->fd, r->buffer + r->end, BUFFER_SIZE - r->end);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -186,7 +187,8 @@ static fallible read_on(struct reader *r)
 			break;
 		r->end += (size_t)n;
 		char *line_end;
-		while ((line_end = memchr(r->buffer + r->begin, '\n', r->end - r->begin))) {
+		while (!r->is_over &&
+		       (line_end = memchr(r->buffer + r->begin, '\n', r->end - r->begin))) {
 			*line_end = 0;
 			if (r->skipped)
 				r->skipped--;
@@ -303,7 +305,7 @@ static fallible read_news(struct reader *r)
 {
 	do
 		TRY(read_on(r));
-	while (next_file(r));
+	while (!r->is_over && next_file(r));
 	return NULL;
 }
 
@@ -315,7 +317,7 @@ static fallible follow(struct reader *r, int inotify, struct runtime_task *task)
 		TRY(runtime_watch(task, &ended));
 	for (;;) {
 		TRY(read_news(r));
-		if (ended < 0)
+		if (ended < 0 || r->is_over)
 			return NULL;
 		struct pollfd p[] = {
 			{inotify, POLLIN, 0}, {ended, POLLIN, 0}, {STDOUT_FILENO, 0, 0}};

@@ -500,6 +500,15 @@ fallible run_watch(struct runtime_task *task, const struct runtime_terminal *ter
 	return runtime_wait(task, signalfd, ret_exit_code);
 }
 
+fallible run_tell_losses(struct engine *e, int sys, int exit_code)
+{
+	if (sys && !exit_code)
+		return error_system(sys, "write the container's output");
+	if (sys)
+		engine_warn(e, "write the container's output: %s", strerror(sys));
+	return NULL;
+}
+
 fallible run_wait(struct run *run, int *ret_exit_code)
 {
 	struct engine *e = run->engine;
@@ -529,6 +538,7 @@ fallible run_wait(struct run *run, int *ret_exit_code)
 		run->process = NULL;
 	}
 	// The program has run, and its exit code is the answer, also where cleaning fails.
+	int sys = run->process ? runtime_task_lost(run->process) : 0;
 	struct error *left =
 		life_finish(e, run->request->id, run->instance, run->process == NULL, LIFE_FORGET);
 	if (left)
@@ -537,7 +547,7 @@ fallible run_wait(struct run *run, int *ret_exit_code)
 	life_leave(e, run->process);
 	run->process = NULL;
 	*ret_exit_code = code;
-	return NULL;
+	return run_tell_losses(e, sys, code);
 }
 
 fallible engine_run(struct engine *engine, const struct engine_run *request, int *ret_exit_code)

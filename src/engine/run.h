@@ -84,6 +84,8 @@ fallible run_start(struct run *run);
 // runtime_wait(), the caller's terminal raw meanwhile if it is attached.
 fallible run_watch(struct runtime_task *task, const struct runtime_terminal *terminal, int signalfd,
                    int *ret_exit_code);
+// What of the program's output was lost is an error, unless its exit code tells of one already.
+fallible run_tell_losses(struct engine *e, int sys, int exit_code);
 // Waits for the end, forwards signals, cleans.
 fallible run_wait(struct run *run, int *ret_exit_code);
 

@@ -205,7 +205,14 @@ fallible spec_apply_user(struct oci_spec *spec, const struct spec_request *r,
 		return NULL;
 	if (!*of_image)
 		return set_groups(spec, source, (struct text){"root", 4});
-	TRY(set_ids(spec, of_image, source));
+	// "root:" is what some builders write for a group that wasn't given.
+	size_t size = strlen(of_image);
+	auto_free char *user =
+		alloc_bytes(of_image, size - (size > 1 && of_image[size - 1] == ':'));
+	struct error *error = set_ids(spec, user, source);
+	if (error_is(error, ERROR_USAGE)) // nobody here has typed it
+		error = error_prefix(error_recode(error, ERROR_INVALID), "user of the image");
+	TRY(error);
 	// Here, unlike with the flag, the name behind the number counts, with a group too.
 	if (!find_user_id(source, spec->process.user.uid, &found))
 		found.name = (struct text){"", 0};

@@ -11,12 +11,13 @@
 #define TAGS_LIMIT 1000
 #define PATH_LIMIT 1024
 
-// Relative, no empty part, no "." or "..", no control characters, no backslash.
+// Relative, no empty part, no "." or ".." but a "./" before it as tar(1) writes it, no control
+// characters, no backslash.
 static bool is_member_path(const char *path)
 {
 	if (!*path || has_control(path) || strchr(path, '\\'))
 		return false;
-	for (const char *p = path;;) {
+	for (const char *p = strncmp(path, "./", 2) ? path : path + 2;;) {
 		size_t size = strcspn(p, "/");
 		if (!size || (size == 1 && *p == '.') || (size == 2 && p[0] == '.' && p[1] == '.'))
 			return false;

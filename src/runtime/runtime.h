@@ -179,6 +179,9 @@ fallible runtime_attach(struct runtime_task *task, const struct runtime_terminal
 // wait. For those who poll other things too.
 fallible runtime_watch(struct runtime_task *task, int *ret_fd);
 pid_t runtime_task_pid(const struct runtime_task *task); // init's, as we see it
+// After the end, for the creator: why output that the monitor copied couldn't be written (an errno,
+// ENOSPC); 0: all was, or its reader has gone.
+int runtime_task_lost(const struct runtime_task *task);
 // Sends a signal to init. NOT_FOUND: it has ended.
 fallible runtime_signal(struct runtime_task *task, int signal);
 

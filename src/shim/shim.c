@@ -42,6 +42,7 @@ static struct monitor {
 	int code;    // eventfd of an exit code with 32 bits; -1: init has none
 	int held;    // what the creator wants to be let go only after its answer
 	enum { OUTPUT_COPY, OUTPUT_FILE, OUTPUT_LOG } output;
+	int lost; // errno of output that couldn't be written; 0: none
 	bool is_cleaned;
 	char *const *cleaner; // NULL: none
 } monitor = {
@@ -214,6 +215,10 @@ static ssize_t put(struct copy *c)
 static void lose_target(struct copy *c, int why)
 {
 	c->begin = c->end = 0;
+	// Nobody reads: the program learns that itself. What a full disk has lost nobody else
+	// tells.
+	if (why != EPIPE && why != EIO && why != ECONNRESET)
+		monitor.lost = why;
 	if (monitor.output == OUTPUT_FILE)
 		return;
 	close_fd(&c->to);
@@ -335,6 +340,8 @@ static void end_init(void)
 	terminal_end();
 	monitor.state = SHIM_STOPPED;
 	record_exit();
+	if (monitor.control >= 0 && monitor.lost)
+		tell(monitor.control, SHIM_LOST, monitor.lost);
 	if (monitor.control >= 0)
 		tell(monitor.control, SHIM_ENDED, monitor.exit_code);
 	for (struct peer *p = peers; p < peers + PEERS; p++) {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 
@@ -17,6 +18,7 @@ enum { KEPT_STATEMENTS = 24 };
 
 struct database {
 	const struct schema *schema;
+	int dirfd; // borrowed
 	sqlite3 *handle;
 	enum { SYNCHRONOUS_UNKNOWN, SYNCHRONOUS_NORMAL, SYNCHRONOUS_FULL } synchronous;
 	int64_t waiting_since_ms;
@@ -28,6 +30,46 @@ struct database {
 	} kept[KEPT_STATEMENTS];
 	int next_slot;
 };
+
+// --- room -----------------------------------------------------------------------------------
+
+// Even removing needs room: SQLite's log grows before anything is given back. So a file beside the
+// database keeps some, and is let go when the disk is full. Where there is room again the next
+// opening takes it back.
+#define RESERVE ".reserve"
+enum {
+	RESERVE_SIZE = 512 << 10, // what a few removals write, and the checkpoint behind them
+	NEEDED = 256 << 10,       // less than this is a full disk
+	PLENTY = 32 << 20,
+};
+
+// bavail, though root may have more: ext4 counts as free what it keeps for itself.
+static uint64_t room(int dirfd)
+{
+	struct statvfs fs;
+	return fstatvfs(dirfd, &fs) < 0 ? UINT64_MAX : (uint64_t)fs.f_bavail * fs.f_frsize;
+}
+
+static void release_reserve(int dirfd)
+{
+	if (room(dirfd) >= NEEDED)
+		return;
+	auto_fd int fd = openat(dirfd, RESERVE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd >= 0)
+		ignore(ftruncate(fd, 0)); // the write behind us says what lacks
+}
+
+static void keep_reserve(int dirfd)
+{
+	struct stat st;
+	if (fstatat(dirfd, RESERVE, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == RESERVE_SIZE)
+		return;
+	if (room(dirfd) < PLENTY)
+		return;
+	auto_fd int fd = openat(dirfd, RESERVE, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0 && fallocate(fd, 0, 0, RESERVE_SIZE) < 0)
+		ignore(ftruncate(fd, 0)); // a file system without it: removing needs room there
+}
 
 // --- errors, waiting ------------------------------------------------------------------------
 
@@ -261,8 +303,10 @@ static fallible set_synchronous(struct database *d, bool full)
 fallible database_transaction(struct database *d, enum transaction kind,
                               struct error *(*body)(void *arg), void *arg)
 {
-	if (kind != TRANSACTION_READ)
+	if (kind != TRANSACTION_READ) {
+		release_reserve(d->dirfd);
 		TRY(set_synchronous(d, kind == TRANSACTION_DURABLE));
+	}
 	TRY(database_do(d, begin_sql[kind], NO_VALUES, NULL));
 	struct error *e = body(arg);
 	if (!e)
@@ -402,6 +446,8 @@ fallible database_open(const struct schema *schema, const char *directory, int d
 	set_up_library();
 	struct database *d = alloc(sizeof(*d));
 	d->schema = schema;
+	d->dirfd = dirfd;
+	release_reserve(dirfd);
 	d->log_index = alloc_printf("%s/%s-shm", directory, schema->file);
 	auto_free char *path = alloc_printf("%s/%s", directory, schema->file);
 	int version = 0;
@@ -420,6 +466,7 @@ fallible database_open(const struct schema *schema, const char *directory, int d
 		database_close(d);
 		return e;
 	}
+	keep_reserve(dirfd);
 	*ret = d;
 	return NULL;
 }

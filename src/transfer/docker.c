@@ -25,7 +25,8 @@ static struct json *descriptor(const char *media_type, const struct ingest_file 
 
 static fallible find(struct ingest *in, const char *path, struct ingest_file **ret)
 {
-	*ret = ingest_find_path(in, path);
+	auto_free char *clean = ingest_clean_path(NULL, path); // "./layer.tar" is what some write
+	*ret = ingest_find_path(in, clean);
 	return *ret ? NULL : error_new(ERROR_NOT_FOUND, "%.200s: not in the archive", path);
 }
 

@@ -25,8 +25,7 @@ void ingest_done(struct ingest *in)
 	layer_hash_free(in->hash);
 }
 
-// Cleans `path`, relative to the folder of `from` if that isn't NULL. Ends inside the archive.
-static char *clean_path(const char *from, const char *path)
+char *ingest_clean_path(const char *from, const char *path)
 {
 	const char *slash = from && *path != '/' ? strrchr(from, '/') : NULL;
 	auto_free char *whole = slash ? alloc_printf("%.*s/%s", (int)(slash - from), from, path)
@@ -101,7 +100,7 @@ static fallible ingest_entry(struct ingest *in, struct layer_stream *stream, str
 {
 	struct ingest_file *f;
 	auto_fd int fd = -1;
-	TRY(begin_file(in, clean_path(NULL, e->name), &fd, &f));
+	TRY(begin_file(in, ingest_clean_path(NULL, e->name), &fd, &f));
 	if (e->sparse)
 		return error_new(ERROR_UNSUPPORTED, "a sparse file");
 	auto_free char *item = alloc_printf("archive: %s", f->path);
@@ -126,8 +125,8 @@ static fallible add_link(struct ingest *in, const struct tar_entry *e)
 		return error_new(ERROR_LIMIT, "more than %d links in the archive", LINKS_MAX);
 	alloc_grow(&in->links, &in->links_capacity, in->n_links, sizeof(*in->links));
 	struct ingest_link *l = &in->links[in->n_links++];
-	l->path = clean_path(NULL, e->name);
-	l->target = clean_path(e->type == TAR_SYMLINK ? l->path : NULL, e->link);
+	l->path = ingest_clean_path(NULL, e->name);
+	l->target = ingest_clean_path(e->type == TAR_SYMLINK ? l->path : NULL, e->link);
 	return NULL;
 }
 

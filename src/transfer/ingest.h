@@ -39,6 +39,9 @@ fallible ingest_read(struct ingest *in, struct layer_stream *stream);
 // Adds a document of ours. For ingest_find_digest() call ingest_index() afterwards.
 fallible ingest_add(struct ingest *in, const char *text);
 void ingest_index(struct ingest *in);
+// Cleans `path`, relative to the folder of `from` if that isn't NULL. Ends inside the archive. The
+// caller's.
+char *ingest_clean_path(const char *from, const char *path);
 // NULL if there is none. By path: links are followed.
 struct ingest_file *ingest_find_path(struct ingest *in, const char *path);
 struct ingest_file *ingest_find_digest(struct ingest *in, const char *digest);

@@ -42,7 +42,8 @@ static int tear_down(void **state)
 {
 	(void)state;
 	close(rootfd);
-	error_free(tree_remove(AT_FDCWD, root));
+	auto_fd int tmp = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_null(tree_remove(tmp, root + strlen("/tmp/")));
 	return 0;
 }
 

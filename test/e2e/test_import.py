@@ -2,6 +2,7 @@
 """Images from files: the forms that skopeo, podman and docker write, and layers as they really are."""
 import bz2
 import gzip
+import json
 import os
 import re
 import stat
@@ -13,7 +14,7 @@ import pytest
 
 from harness.cli import coracle, ctr
 from harness.images import (Image, busybox_layer, describe_tree, entry, imported, layer, link,
-                            mounted, zstd)
+                            mounted, write_tar, zstd)
 
 REF = "docker.io/library/test:latest"
 # security.capability, version 2: cap_net_raw+ep (include/uapi/linux/capability.h)
@@ -55,6 +56,20 @@ def test_compressed_layers(tmp_path, compress):
 def test_docker_archive(tmp_path):
     with imported(simple().docker(tmp_path / "d.tar"), REF), mounted(REF, tmp_path / "m") as root:
         assert (root / "hello").read_text() == "hello\n"
+
+
+def test_docker_archive_whose_names_begin_with_a_dot(tmp_path):
+    """As tar -c . writes it, and with the same in manifest.json."""
+    image = Image(busybox_layer(), name="docker.io/library/dots:latest", User="root:")
+    with tarfile.open(image.docker(tmp_path / "plain.tar")) as tar:
+        files = {m.name: tar.extractfile(m).read() for m in tar}
+    manifest = json.loads(files.pop("manifest.json"))
+    manifest[0]["Config"] = "./" + manifest[0]["Config"]
+    manifest[0]["Layers"] = ["./" + name for name in manifest[0]["Layers"]]
+    files["manifest.json"] = json.dumps(manifest).encode()
+    archive = write_tar(tmp_path / "dots.tar", {"./" + name: data for name, data in files.items()})
+    with imported(archive, "docker.io/library/dots:latest"):
+        assert coracle("run", "--rm", "dots", "t", "id", "-u").out == "0\n"  # a user without its group
 
 
 def test_from_standard_input(tmp_path):

@@ -131,7 +131,8 @@ static fallible find_leases(const struct plugin_call *c, const struct pool *p, s
 		if (!read_index(p, name, address, &this_boot))
 			break;
 		auto_free char *lease = read_lease(p, address);
-		if (is_ours(c, p, lease))
+		// Empty: of an ADD that was killed between making and filling it.
+		if (lease && (!*lease || is_ours(c, p, lease)))
 			strings_add(ret, address);
 	}
 	if (ret->n)

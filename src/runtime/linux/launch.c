@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum { LIFTED = 64 }; // above all numbers that the monitor gets; below RLIMIT_NOFILE's usual 1024
+enum { LIFTED = SHIM_FD_END }; // above all numbers that the monitor gets; callers may have few
 
 struct spawn { // shared with S, which writes the results
 	const struct launch *launch;

@@ -122,6 +122,8 @@ static fallible hear(struct runtime_task *task, int timeout_ms, struct shim_mess
 		task->has_ended = true;
 		task->exit_code = ret->value;
 	}
+	if (ret->kind == SHIM_LOST)
+		task->lost = ret->value;
 	*ret_heard = true;
 	return NULL;
 }
@@ -166,6 +168,11 @@ fallible task_read_report(struct runtime_task *task, struct shim_report *ret, bo
 pid_t runtime_task_pid(const struct runtime_task *task)
 {
 	return task->pid;
+}
+
+int runtime_task_lost(const struct runtime_task *task)
+{
+	return task->lost;
 }
 
 fallible runtime_signal(struct runtime_task *task, int signal)

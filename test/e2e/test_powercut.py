@@ -15,6 +15,7 @@ import pytest
 from harness import sandbox
 from harness.cli import coracle, start
 from harness.images import Image, describe_tree, entry, layer, link, tree_differences
+from harness.registry import Registry, trickle
 
 SHUTDOWN = 0x8004587d  # _IOR('X', 125, __u32), the same in ext4 and xfs
 NO_LOG_FLUSH = 2
@@ -39,12 +40,16 @@ class Disk:
     def coracle(self, *args, **how):
         return coracle("--root", self.folder, "--state", self.state, *args, **how)
 
-    def cut(self):
+    def cut(self, process=None):
+        """`process` runs until the power is gone."""
         fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.ioctl(fd, SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
         finally:
             os.close(fd)
+        if process:
+            process.kill()
+            process.communicate(timeout=60)
         deadline = time.monotonic() + 30
         while True:  # the last process of ours may still be leaving
             try:
@@ -125,6 +130,44 @@ def test_cut_in_the_middle(disk, tmp_path, soak):
         assert not (disk.folder / "content/ingest").exists() or os.listdir(disk.folder / "content/ingest") == []
         left = [p for p in Path(disk.folder / "snapshots").glob("*/*")]
         assert left == []
+
+
+def test_cut_in_a_pull(disk, tmp_path, soak):
+    """The store is whole at any moment, and the next pull asks only for what isn't there."""
+    class counter:
+        blobs, sent = {}, 0
+
+    (tmp_path / "m").mkdir()
+    img = big_image()
+    with Registry(img, behave=trickle(counter, piece=8192, pause=0.002)) as r:
+        counter.blobs = r.blobs
+
+        def tree():
+            disk.coracle("images", "mount", r.ref, tmp_path / "m")
+            try:
+                return describe_tree(tmp_path / "m")
+            finally:
+                disk.coracle("images", "unmount", "--rm", tmp_path / "m")
+
+        began = time.monotonic()
+        disk.coracle("images", "pull", "--plain-http", r.ref)
+        whole = time.monotonic() - began
+        wanted, rounds = tree(), soak(6, 30)
+        disk.coracle("images", "rm", r.ref)
+        for i in range(rounds):
+            process = start("coracle", "--root", disk.folder, "--state", disk.state, "images", "pull",
+                            "--plain-http", r.ref)
+            time.sleep(1.2 * whole * i / rounds)  # not to wait for anything: the moment is what is tried
+            disk.cut(process)
+            assert disk.bad_blobs() == []
+            if disk.coracle("images", "ls", "-q").out:
+                assert tree_differences(tree(), wanted) == []
+            disk.coracle("images", "pull", "--plain-http", r.ref)
+            assert tree_differences(tree(), wanted) == []
+            disk.coracle("images", "rm", r.ref)
+            disk.coracle("gc")
+            left = [p for p in Path(disk.folder).glob("snapshots/*/*")] + [p for p in Path(disk.folder).glob("content/ingest/*")]
+            assert left == []
 
 
 def test_cut_after_removal(disk, tmp_path):

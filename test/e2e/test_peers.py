@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What we push and export, read by the others: skopeo, umoci, podman, containerd's ctr, docker."""
 import json
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from harness import peers
 from harness.cli import coracle, ctr
-from harness.images import describe_tree, mounted, tree_differences
-from harness.registry import docker_registry, needs
+from harness.images import Image, describe_tree, entry, layer, mounted, tree_differences
+from harness.registry import TokenIssuer, certificate, docker_registry, needs, skopeo_copy
 
 missing = needs("docker-registry", "skopeo", "umoci")
 pytestmark = pytest.mark.skipif(missing, reason=f"needs {' '.join(missing)}")
@@ -93,3 +95,90 @@ def test_ctr(pushed, exported, tmp_path):
 def test_docker_load(exported):
     done = subprocess.run(["docker", "load", "-i", exported], capture_output=True, text=True, check=True)
     assert "busybox:latest" in done.stdout
+
+
+# --- Debian's docker-registry, with all it has ----------------------------------------------------
+
+def same_tree_as_umocis_of(ref, tmp_path, *flags):
+    skopeo("copy", "--insecure-policy", "--src-tls-verify=false", *flags, f"docker://{ref}", f"oci:{tmp_path}/layout:x")
+    subprocess.run(["umoci", "unpack", "--image", f"{tmp_path}/layout:x", tmp_path / "bundle"], check=True,
+                   capture_output=True)
+    with mounted(ref, tmp_path / "m") as root:
+        assert not tree_differences(describe_tree(tmp_path / "bundle/rootfs"), describe_tree(root))
+
+
+def test_debian_over_https_with_a_password(tmp_path, cache):
+    """debootstrap's image with a second layer: file by file as umoci unpacks it."""
+    if not (cache / "debian-oci.tar").exists():
+        pytest.skip("no .cache/debian-oci.tar: test/fixtures/make")
+    (tmp_path / "tls").mkdir()
+    tls = certificate(tmp_path / "tls")
+    with docker_registry(tmp_path, tls=tls, htpasswd=("me", "x")) as host:
+        ref = f"{host}/debian:12"
+        skopeo_copy(f"oci-archive:{cache}/debian-oci.tar", f"docker://{ref}", "--dest-creds", "me:x")
+        coracle("images", "pull", "--tlscacert", tls[0], "--user", "me:x", ref)
+        try:
+            same_tree_as_umocis_of(ref, tmp_path, "--src-creds", "me:x")
+            assert "bookworm" in coracle("run", "--rm", ref, "d", "cat", "/etc/os-release").out
+        finally:
+            coracle("images", "rm", ref)
+
+
+def test_tokens_of_a_real_registry(tmp_path, busybox):
+    """Signed tokens: for a push both ways, for a mount of the other repository, too, for anybody to pull."""
+    (tmp_path / "tls").mkdir()
+    tls = certificate(tmp_path / "tls")
+    with TokenIssuer(tls, ("me", "x"), anonymous=["pull"]) as issuer, \
+            docker_registry(tmp_path, tls=tls, token=issuer) as host:
+        flags = ("--tlscacert", tls[0])
+        said = coracle("images", "push", *flags, f"{host}/one:1", busybox, code=125).err
+        assert "401 Unauthorized" in said
+        coracle("images", "push", *flags, "--user", "me:x", f"{host}/one:1", busybox)
+        coracle("images", "pull", *flags, f"{host}/one:1")
+        try:
+            coracle("images", "push", *flags, "--user", "me:x", f"{host}/two:1", f"{host}/one:1")
+            scopes = [{(a["name"], *a["actions"]) for a in access} for access in issuer.given]
+            assert any(("one", "pull") in scope and any(s[0] == "two" and "push" in s for s in scope)
+                       for scope in scopes), scopes
+            log = (tmp_path / "registry.log").read_text()
+            assert "mount=sha256" in log
+            coracle("run", "--rm", f"{host}/one:1", "x", "true")
+        finally:
+            coracle("images", "rm", f"{host}/one:1")
+        said = coracle("images", "pull", *flags, "--user", "me:wrong", f"{host}/one:1", code=125).err
+        assert "status 401" in said
+
+
+def large_image(n_layers, total):
+    """Files of this machine's /usr, `total` bytes of them, in so many layers."""
+    rest, files = total, []
+    for folder, _, names in os.walk("/usr/lib"):
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            if rest > 0 and os.path.isfile(path) and not os.path.islink(path):
+                rest -= os.path.getsize(path)
+                files.append(path)
+    share = -(-len(files) // n_layers)
+    layers = []
+    for i in range(n_layers):
+        part = files[i * share:(i + 1) * share]
+        # Of folders that no layer names, each engine has its own idea of the time.
+        folders = {f"{parent}/" for path in part for parent in list(Path(path[1:]).parents)[:-1]}
+        layers.append(layer(*map(entry, sorted(folders)), *(entry(path[1:], Path(path).read_bytes()) for path in part)))
+    return Image(*layers, name="docker.io/library/large:1")  # skopeo packs them
+
+
+@pytest.mark.parametrize("n_layers", [1, 8])
+def test_large(tmp_path, n_layers):
+    """250 MB in one layer and in eight."""
+    if not os.environ.get("CORACLE_SOAK"):
+        pytest.skip("takes a minute: CORACLE_SOAK=1")
+    large_image(n_layers, 250_000_000).oci(tmp_path / "large.tar")
+    with docker_registry(tmp_path) as host:
+        ref = f"{host}/large:1"
+        skopeo_copy(f"oci-archive:{tmp_path}/large.tar", f"docker://{ref}")
+        coracle("images", "pull", ref)
+        try:
+            same_tree_as_umocis_of(ref, tmp_path)
+        finally:
+            coracle("images", "rm", ref)

@@ -42,7 +42,7 @@ def certificate(folder, name=HOST):
 
 
 @contextlib.contextmanager
-def docker_registry(folder, tls=None, htpasswd=None):
+def docker_registry(folder, tls=None, htpasswd=None, token=None):
     """Debian's docker-registry; gives "127.0.0.1:PORT"."""
     port = free_port()
     settings = {"version": 0.1, "http": {"addr": f"{HOST}:{port}"},
@@ -55,6 +55,9 @@ def docker_registry(folder, tls=None, htpasswd=None):
         done = subprocess.run(["htpasswd", "-Bbn", user, secret], capture_output=True, check=True)
         file.write_bytes(done.stdout)
         settings["auth"] = {"htpasswd": {"realm": "test", "path": str(file)}}
+    if token:
+        settings["auth"] = {"token": {"realm": f"{token.url}/token", "service": "test", "issuer": "issuer",
+                                      "rootcertbundle": str(token.certificate)}}
     config = Path(folder) / "registry.yml"
     config.write_text(json.dumps(settings))  # YAML, too
     with open(Path(folder) / "registry.log", "wb") as log:
@@ -201,6 +204,45 @@ def reply(request, status, body=b"", headers=()):
 
 def basic(user, secret):
     return "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+class TokenIssuer(Registry):
+    """A realm for Debian's docker-registry: gives to `user` what is asked for, to others `anonymous`
+    (a list of actions). `given`: what it gave, by request."""
+
+    def __init__(self, tls, user, anonymous=()):
+        super().__init__(tls=tls)
+        _, self.certificate, self.key = tls
+        self.user, self.anonymous, self.given = user, anonymous, []
+
+    def honest(self, request):
+        login = request.headers.get("Authorization")
+        if login not in (None, basic(*self.user)):
+            return reply(request, 401)
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(request.path).query)
+        access = []
+        for scope in query.get("scope", ()):
+            kind, name, actions = scope.split(":", 2)
+            may = [a for a in actions.split(",") if login or a in self.anonymous]
+            access.append({"type": kind, "name": name, "actions": may})
+        self.given.append(access)
+        return reply(request, 200, json.dumps({"token": self.sign(access)}).encode())
+
+    def sign(self, access):
+        pem = self.certificate.read_text()
+        der = "".join(pem.split("-----")[2].split())
+        head = {"typ": "JWT", "alg": "RS256", "x5c": [der]}
+        now = int(time.time())
+        claims = {"iss": "issuer", "sub": "x", "aud": "test", "exp": now + 300, "nbf": now - 10, "iat": now,
+                  "jti": str(len(self.given)), "access": access}
+        text = ".".join(base64url(json.dumps(part).encode()) for part in (head, claims))
+        signed = subprocess.run(["openssl", "dgst", "-sha256", "-sign", self.key], input=text.encode(),
+                                capture_output=True, check=True).stdout
+        return f"{text}.{base64url(signed)}"
 
 
 def trickle(counter, piece=65536, pause=0.01):

@@ -22,9 +22,20 @@
 #define SERVER "/usr/lib/wine/wineserver64"
 #define LOADER "/usr/lib/wine/wine64"
 
-static char *const environment[] = {
-	"WINEPREFIX=" BOOT_PREFIX, "WINESERVER=" SERVER, "WINEDEBUG=-all", "HOME=/",
-	"PATH=/usr/lib/wine",      "LC_ALL=C.UTF-8",     "TZ=UTC0",        NULL,
+#define PRELOADER LOADER "-preloader"
+// The loader executes itself again, by its preloader; where there is none that is for nothing.
+#define NO_SECOND_EXEC "WINELOADERNOEXEC=1"
+
+static char *environment[] = {
+	"WINEPREFIX=" BOOT_PREFIX,
+	"WINESERVER=" SERVER,
+	"WINEDEBUG=-all",
+	"HOME=/",
+	"PATH=/usr/lib/wine",
+	"LC_ALL=C.UTF-8",
+	"TZ=UTC0",
+	NULL,
+	NULL,
 };
 
 static int fail(const char *what)
@@ -181,6 +192,8 @@ int main(void)
 	// Wine wants its drive as working directory: anything else is a message on standard error.
 	if (chdir(BOOT_DRIVE) < 0)
 		return fail(BOOT_DRIVE);
+	if (access(PRELOADER, X_OK) < 0)
+		environment[sizeof(environment) / sizeof(*environment) - 2] = NO_SECOND_EXEC;
 	pin(&processors);
 	if (start_server(&before) < 0)
 		return fail(SERVER);

@@ -11,7 +11,8 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
-#define LAYOUT "2" // changes with what is done below
+#define WINEBOOT "wineboot.exe"
+#define LAYOUT "3" // changes with what is done below
 
 const char *const windows_programs[] = {
 	"findstr.exe", "ipconfig.exe", "more.exe",    "nslookup.exe", "ping.exe",
@@ -63,6 +64,9 @@ static const char *const folders[] = {
 	"Files/windows",
 	WINDOWS_SYSTEM,
 	WINDOWS_SYSTEM "/drivers",
+	"Files/windows/fonts", // asked for at each start: what isn't there is looked for in any
+                               // case
+	"Files/windows/system",
 	"Files/windows/temp",
 	"Files/ProgramData",
 	"Files/Program Files",
@@ -92,6 +96,10 @@ static const struct {
 	{"etc/resolv.conf", ""},
 	{"coracle/start", ""},
 	{"coracle/network", ""},
+	// A program of DOS, 64 bytes at least: Wine sees at once that it can't run that, and
+        // doesn't start a process to find out.
+	{WINDOWS_SYSTEM "/" WINEBOOT,
+         "MZ: no program at all. coracle's start.exe does what it would have to.\r\n"},
 };
 
 // --- its name ---------------------------------------------------------------------------------
@@ -202,7 +210,7 @@ static fallible link_wine(int root)
 	const struct dirent *entry;
 	while ((errno = 0, entry = readdir(dir))) {
 		const char *name = entry->d_name;
-		if (*name == '.')
+		if (*name == '.' || !strcmp(name, WINEBOOT))
 			continue;
 		auto_free char *target = alloc_printf(WINE_DLLS "/x86_64-windows/%s", name);
 		auto_free char *path = alloc_printf(

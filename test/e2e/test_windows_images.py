@@ -159,6 +159,10 @@ def test_killed_at_any_moment(tmp_path, soak):
         coracle("gc")
 
 
+def hive_of(data):
+    return windows.entry("Files/Windows/System32/config/SOFTWARE", data)
+
+
 HOSTILE = {
     "above": (windows.entry("Files/../../x", "x"), '".." in the path'),
     "absolute": (windows.entry("/Files/x", "x"), "an empty name in the path"),
@@ -168,16 +172,79 @@ HOSTILE = {
     "attributes": (windows.entry("Files/x", "x", attributes="0x20"), "MSWINDOWS.fileattr"),
     "clash": (windows.entry("Files/WINDOWS", "x"), "is of another type"),
     "tombstone": (windows.entry("Files/.wh.x", ""), "base layer cannot have tombstones"),
-    "hive": (windows.entry("Files/Users/Default/NTUSER.DAT", b"regf" + bytes(8188)), "NTUSER.DAT: hive: wrong checksum"),
+    "no letters": (windows.entry("Files/bad\udcff", "x"), "the name is not UTF-8"),
+    "stream's type": (windows.entry("Files/x:s:$INDEX_ALLOCATION", "x"), "a colon in the name"),
+    "under a link": (windows.entry("Files/LINK/x", "x"), "lies below a link"),
+    "link out": (windows.entry("Files/x", kind=tarfile.LNKTYPE, link="etc/passwd"), "invalid hard link in layer"),
+    "link above": (windows.entry("Files/x", kind=tarfile.LNKTYPE, link="Files/../../etc/passwd"), '".." in the path'),
+    "hive": (hive_of(b"regf" + bytes(8188)), "SOFTWARE: hive: wrong checksum"),
+    "hive, empty": (hive_of(b"regf"), "SOFTWARE: hive: 4 bytes are too few"),
+    "hive, size": (hive_of(windows.hive(size=1 << 30)), "SOFTWARE: hive: bins of 1073741824 bytes in a file of 8192"),
+    "hive, loop": (hive_of(windows.hive(loops=True)), "SOFTWARE: hive: offset 0x20: "),
+    "hive, long loop": (hive_of(windows.hive(depth=20, loops=True)), "SOFTWARE: hive: offset 0x20: "),
+    "hive, depth": (hive_of(windows.hive(depth=600)), "SOFTWARE: hive: keys deeper than 512"),
 }
 
 
 @pytest.mark.parametrize("what", HOSTILE)
 def test_hostile_layers_are_refused(tmp_path, what):
     bad, message = HOSTILE[what]
-    more = [windows.entry("Files/Users/Default")] if what == "hive" else []
-    said = coracle("images", "import", archive(tmp_path, windows.base_layer(*more, bad)), code=125).err
+    link = windows.entry("Files/link", kind=tarfile.SYMTYPE, link="C:\\Windows", attributes=0x400)
+    said = coracle("images", "import", archive(tmp_path, windows.base_layer(link, bad)), code=125).err
     assert message in said
+    assert len(said.splitlines()) <= 2  # the error, perhaps a hint
+
+
+@pytest.mark.parametrize("delta", [windows.hive(loops=True), windows.hive(depth=600), windows.hive(size=1 << 30), b"regf" * 4096],
+                         ids=["loop", "depth", "size", "no hive"])
+def test_hostile_deltas_are_refused(tmp_path, delta):
+    above = windows.layer(windows.entry("Files"), windows.entry("Hives"), windows.entry("Hives/Software_Delta", delta))
+    said = coracle("images", "import", archive(tmp_path, windows.base_layer(), above), code=125).err
+    assert "Software_Delta: hive: " in said
+
+
+@needs_wine
+def test_names_that_windows_has_trouble_with(tmp_path):
+    """Taken, as NTFS does; of two that differ by case only the later one counts."""
+    odd = ["nul", "CON.txt", "aux", "COM1", "tail.", "tail ", "conin$"]
+    files = [windows.entry("Files/odd")] + [windows.entry(f"Files/odd/{name}", f"in {name}") for name in odd]
+    same = [windows.entry("Files/Read.txt", "first"), windows.entry("FILES/READ.TXT", "last"),
+            windows.entry("FILES/READ.TXT:stream:$DATA", "hidden"), windows.entry("FILES/READ.TXT:more", "hidden")]
+    with imported(archive(tmp_path, windows.base_layer(*files, *same)), NAME):
+        with mounted(NAME, tmp_path / "m") as root:
+            assert {name: (root / "Files/odd" / name).read_text() for name in odd} == {name: f"in {name}" for name in odd}
+            assert [p.name for p in (root / "Files").iterdir() if p.name.lower().startswith("read")] == ["Read.txt"]
+        out = lines(coracle("run", "--rm", NAME, "t", "cmd", "/c", "type c:\\odd\\nul& type c:\\rEAD.tXT"))
+        assert out == ["last"]  # the device, not the file
+
+
+HIDDEN = {"WINEPREFIX": "/x", "WINESERVER": "/x", "WINELOADER": "/x", "WINEDLLPATH": "/x", "WINEDLLOVERRIDES": "cmd.exe=n",
+          "WINEDEBUG": "+all", "WINEBOOTSTRAPMODE": "1", "LD_PRELOAD": "/x", "LD_LIBRARY_PATH": "/x", "LD_AUDIT": "/x"}
+
+
+@needs_wine
+@pytest.mark.parametrize("by", ["image", "flags", "spec"])
+def test_nothing_reaches_wines_own_environment(tmp_path, by):
+    given = [f"{name}={value}" for name, value in HIDDEN.items()] + ["KEPT=yes"]
+    rows = [line for entry in given for line in ("--env", entry)] if by == "flags" else []
+    with imported(archive(tmp_path, windows.base_layer(), Env=given if by == "image" else []), NAME):
+        if by == "spec":
+            spec = json.loads(coracle("spec", NAME, "t", "cmd").out)
+            spec["process"]["env"] = given
+            spec["process"].pop("args", None)
+            spec["process"]["commandLine"] = "cmd /c set"
+            layers = json.loads(coracle("snapshots", "--snapshotter", "windows", "prepare", "--mounts", "t",
+                                        coracle("snapshots", "--snapshotter", "windows", "ls").out.splitlines()[1].split()[0]).out)
+            parents = json.loads(layers[0]["Options"][1].split("=", 1)[1])
+            spec["windows"] = {"layerFolders": [*parents, layers[0]["Source"]]}
+            (tmp_path / "config.json").write_text(json.dumps(spec))
+            done = coracle("run", "--rm", "--config", tmp_path / "config.json", "t")
+            coracle("snapshots", "--snapshotter", "windows", "rm", "t")
+        else:
+            done = coracle("run", "--rm", *rows, NAME, "t", "cmd", "/c", "set")
+        env = dict(line.split("=", 1) for line in lines(done))
+        assert env["KEPT"] == "yes" and done.err == ""
+        assert not [name for name in env if name in HIDDEN]
 
 
 def test_links_lead_nowhere_outside(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
+from harness import cli, counts
 from harness.cli import coracle, eventually, start
 from test_windows_walk import needs_wine
 
@@ -123,3 +123,5 @@ def test_a_web_server(busybox, warm):
             coracle(*fetch, f"{url}/end")
             web.communicate(timeout=60)
             assert web.returncode == 0
+    # A connection whose last packet met a closed interface keeps the namespace until the kernel gives up.
+    counts.until(lambda now: now["interfaces"] == ["lo"], seconds=150)

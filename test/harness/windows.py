@@ -39,18 +39,25 @@ def layer(*entries):
     return out.getvalue()
 
 
-def hive():
-    """The smallest hive: a root key without anything in it."""
-    cells = struct.pack("<i2sHQIIIIIIIIIIIIIIIHH", -0x58, b"nk", 0x2c, 0, 0, 0xFFFFFFFF, 0, 0, 0xFFFFFFFF,
-                        0xFFFFFFFF, 0, 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0, 0, 0, 0, 0, 4, 0) + b"ROOT"
-    cells += b"\0" * (0x58 - len(cells))
-    free = 4096 - 32 - len(cells)
-    bin_ = struct.pack("<4sIIQQI", b"hbin", 0, 4096, 0, 0, 0) + cells + struct.pack("<i", free)
-    head = struct.pack("<4sIIQIIIIIII", b"regf", 1, 1, 0, 1, 5, 0, 1, 0x20, 4096, 1).ljust(508, b"\0")
+def hive(depth=0, loops=False, size=None):
+    """A root key, and keys below it, each in the one before; the last one may have itself or the root
+    below it. `size` is what the header says of the bins, where it isn't the truth."""
+    cells = b""
+    for level in range(depth + 1):
+        at, name = 32 + len(cells), b"k" if level else b"ROOT"
+        below = 0x20 if loops and level == depth else at + 0x68
+        n = int(loops or level < depth)
+        key = struct.pack("<i2sHQIIIIIIIIIIIIIIIHH", -0x58, b"nk", 0x20 if level else 0x2c, 0, 0, 0xFFFFFFFF, n, 0,
+                          at + 0x58 if n else 0xFFFFFFFF, 0xFFFFFFFF, 0, 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF,
+                          0, 0, 0, 0, 0, len(name), 0) + name
+        cells += key.ljust(0x58, b"\0") + (struct.pack("<i2sHII", -16, b"lh", 1, below, 0) if n else b"")
+    bins = (32 + len(cells) + 8 + 4095) // 4096 * 4096
+    bin_ = struct.pack("<4sIIQQI", b"hbin", 0, bins, 0, 0, 0) + cells + struct.pack("<i", bins - 32 - len(cells))
+    head = struct.pack("<4sIIQIIIIIII", b"regf", 1, 1, 0, 1, 5, 0, 1, 0x20, size or bins, 1).ljust(508, b"\0")
     checksum = 0
     for (word,) in struct.iter_unpack("<I", head):
         checksum ^= word
-    return (head + struct.pack("<I", checksum)).ljust(4096, b"\0") + bin_.ljust(4096, b"\0")
+    return (head + struct.pack("<I", checksum)).ljust(4096, b"\0") + bin_.ljust(bins, b"\0")
 
 
 def base_layer(*more):

@@ -106,7 +106,7 @@ static const struct flag run_flags[] = {
 	{"rm", NULL, BOOL, "remove the container when it ends"},
 	{"null-io", NULL, BOOL, "connect the process to /dev/null"},
 	{"log-uri", NULL, TEXT("URI"),
-	 "write output to this place, e.g. file:///var/log/x"},
+	 "write output to file:///var/log/x, or to a program: binary:///usr/bin/x?key=value"},
 	{"detach", "d", BOOL, "do not wait for the end; output goes to a log"},
 	{"fifo-dir", NULL, TEXT("DIR"),
 	 "accepted: coracle's streams are pipes, which need no folder", .bits = FLAG_IDLE},

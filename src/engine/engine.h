@@ -411,7 +411,7 @@ struct engine_run {
 	const char *runtime; // for the record; NULL: io.containerd.runc.v2
 	int stdio[3];        // the program's; -1: /dev/null
 	bool detach;         // don't wait; output goes to a log, input is /dev/null
-	const char *log_uri; // file:///path: both streams go there, as they come; NULL: none
+	const char *log_uri; // file:///path, binary:///program (engine/logger.h); NULL: none
 	// If the spec asks for a terminal: keys that let go of it, as docker writes them; NULL:
 	// "ctrl-p,ctrl-q", "": none. Standard input must be a terminal then, unless `detach`.
 	const char *detach_keys;

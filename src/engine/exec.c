@@ -116,6 +116,7 @@ struct exec {
 	struct runtime_task *container, *process;
 	struct runtime_log log;
 	int log_fd;
+	struct logger logger;
 	struct runtime_terminal terminal;
 	char *detach_keys;
 };
@@ -126,6 +127,7 @@ static void exec_done(struct exec *x)
 	fd_cleanup_(&x->dirfd);
 	fd_cleanup_(&x->folder);
 	fd_cleanup_(&x->log_fd);
+	logger_done(&x->logger);
 	runtime_close(x->container);
 	free(x->detach_keys);
 }
@@ -175,7 +177,12 @@ static fallible start(struct engine *e, struct exec *x)
 	TRY(engine_program("coracle-shim", &shim));
 	if (r->exec_id)
 		TRY(make_folder(x->dirfd, r->exec_id, &x->folder));
-	bool is_silent = r->detach;
+	bool is_silent = r->detach, is_logged = logger_is_meant(r->log_uri);
+	if (is_logged && r->tty)
+		return error_new(ERROR_UNSUPPORTED,
+		                 "-t: the output of a terminal can't go to a logger");
+	if (is_logged)
+		TRY(logger_start(r->log_uri, e->ns, r->id, &x->logger));
 	if (r->tty && !r->detach)
 		TRY(terminal_of(r->stdio, r->detach_keys, &x->terminal, &x->detach_keys));
 	struct runtime_request request = {
@@ -186,8 +193,13 @@ static fallible start(struct engine *e, struct exec *x)
 		.state_dirfd = x->folder,
 		.cgroup = x->life.task->cgroup,
 		.netns_fd = -1,
-		.stdio = {is_silent ? -1 : r->stdio[0], is_silent ? -1 : r->stdio[1],
-	                  is_silent ? -1 : r->stdio[2]},
+		.stdio = {is_silent ? -1 : r->stdio[0],
+	                  is_logged   ? x->logger.streams[0]
+	                  : is_silent ? -1
+	                              : r->stdio[1],
+	                  is_logged   ? x->logger.streams[1]
+	                  : is_silent ? -1
+	                              : r->stdio[2]},
 		.log = x->log,
 		.terminal = x->terminal,
 		.shim_program = shim,
@@ -195,7 +207,9 @@ static fallible start(struct engine *e, struct exec *x)
 		.step = life_debug,
 		.context = e,
 	};
-	return runtime_exec(&request, x->container, &x->process);
+	TRY(runtime_exec(&request, x->container, &x->process));
+	logger_done(&x->logger); // the program alone holds its streams from here on
+	return NULL;
 }
 
 static fallible remove_folder(const struct exec *x)
@@ -231,7 +245,7 @@ fallible engine_exec(struct engine *e, const struct engine_exec *request, int *r
 	TRY(run_catch_signals(&signals, &old));
 	auto_fd int signalfd = signals;
 	defer(exec_done) struct exec x = {
-		.request = request, .dirfd = -1, .folder = -1, .log_fd = -1};
+		.request = request, .dirfd = -1, .folder = -1, .log_fd = -1, .logger = LOGGER_NONE};
 	int code = 137;
 	struct error *error = start_claimed(e, &x);
 	if (!error && request->detach) {

@@ -3,6 +3,7 @@
 // The files are our monitor's, but what stands in them came from a container: entries that aren't
 // what the monitor writes are passed over.
 #include "engine/life.h"
+#include "engine/logger.h"
 #include "engine/run.h"
 #include "sys/path.h"
 #include <fcntl.h>
@@ -55,12 +56,10 @@ fallible run_open_log(const struct engine_run *r, struct runtime_log *ret, int *
 		TRY(open_log_file(uri + strlen("file://"), ret_fd));
 		ret->kind = RUNTIME_LOG_FILE;
 		ret->fd = *ret_fd;
-	} else if (uri && text_starts(uri, "binary:")) {
-		return error_new(ERROR_UNSUPPORTED, "log URI %s: loggers do not work yet", uri);
-	} else if (uri) {
+	} else if (uri && !logger_is_meant(uri)) {
 		return error_new(ERROR_INVALID, "unknown STDIO scheme %.*s", (int)strcspn(uri, ":"),
 		                 uri);
-	} else if (r->detach) {
+	} else if (r->detach && !uri) {
 		*ret = (struct runtime_log){
 			.kind = RUNTIME_LOG_KEPT, .size_bytes = size, .n_files = files, .fd = -1};
 	}

@@ -330,6 +330,8 @@ static fallible start_process(struct run *run)
 		                                         strlen(run->adapters), 0644, false};
 	}
 	bool is_closed = r->null_io || r->detach;
+	const int *streams = run->logger.streams;
+	bool is_logged = streams[0] >= 0;
 	struct runtime_request request = {
 		.spec = run_linux_spec(run),
 		.root = root_of(run),
@@ -342,8 +344,13 @@ static fallible start_process(struct run *run)
 		.netns_fd = run->netns_fd,
 		.files = files,
 		.n_files = n_files,
-		.stdio = {is_closed || r->log_uri ? -1 : r->stdio[0], is_closed ? -1 : r->stdio[1],
-	                  is_closed ? -1 : r->stdio[2]},
+		.stdio = {is_closed || r->log_uri ? -1 : r->stdio[0],
+	                  is_logged   ? streams[0]
+	                  : is_closed ? -1
+	                              : r->stdio[1],
+	                  is_logged   ? streams[1]
+	                  : is_closed ? -1
+	                              : r->stdio[2]},
 		.log = run->log,
 		.terminal = run->terminal,
 		.code_variable = run_is_windows(run) ? BOOT_CODE_VARIABLE : NULL,
@@ -356,9 +363,11 @@ static fallible start_process(struct run *run)
 		.step = life_debug,
 		.context = e,
 	};
-	if (!r->pid_file)
-		return runtime_run(&request, &run->process);
-	TRY(runtime_create(&request, &run->process));
+	struct error *error = r->pid_file ? runtime_create(&request, &run->process)
+	                                  : runtime_run(&request, &run->process);
+	logger_done(&run->logger); // the program alone holds its streams from here on
+	if (error || !r->pid_file)
+		return error;
 	TRY(write_pid_file(r->pid_file, runtime_task_pid(run->process)));
 	return runtime_start(run->process);
 }
@@ -418,6 +427,9 @@ static fallible make_everything(struct run *run)
 	TRY(check_interrupted(run->signalfd));
 	TRY(attach_network(run));
 	TRY(check_interrupted(run->signalfd));
+	if (logger_is_meant(run->request->log_uri) && !run->request->null_io)
+		TRY(logger_start(run->request->log_uri, run->engine->ns, run->request->id,
+		                 &run->logger));
 	return explain_start(run, start_process(run));
 }
 
@@ -455,8 +467,15 @@ static fallible prepare_terminal(struct run *run)
 	const struct engine_run *r = run->request;
 	if (!run_linux_spec(run)->process.terminal || run->part == RUN_CREATE)
 		return NULL;
+	if (logger_is_meant(r->log_uri))
+		return error_new(
+			ERROR_UNSUPPORTED,
+			"-t: the output of a terminal can't go to a logger, but to a file or "
+			"our own log");
 	if (!r->detach)
 		TRY(terminal_of(r->stdio, r->detach_keys, &run->terminal, &run->detach_keys));
+	if (run->log.kind == RUNTIME_LOG_FILE)
+		return NULL;
 	struct engine_run logged = *r;
 	logged.detach = true;
 	return run_open_log(&logged, &run->log, &run->log_fd);

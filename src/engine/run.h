@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One `run` in the making: everything that its steps share.
 #pragma once
+#include "engine/logger.h"
 #include "engine/private.h"
 #include "engine/rootfile.h"
 #include "runtime/runtime.h"
@@ -53,6 +54,7 @@ struct run {
 	bool lost_layers; // a gc was faster: NOT_FOUND is to be tried again, from the image
 	struct runtime_log log;
 	int log_fd;
+	struct logger logger;
 	struct runtime_terminal terminal; // attached, if the spec asks for one
 	char *detach_keys;
 
@@ -67,10 +69,11 @@ struct run {
 	char *resolv_conf, *hosts;
 	struct runtime_task *process;
 };
-#define RUN_OF(e, r)                                                                            \
-	{                                                                                       \
-		.engine = (e), .request = (r), .signalfd = -1, .dirfd = -1, .upper = -1,        \
-		.work = -1, .netns_fd = -1, .template_fd = -1, .log_fd = -1, .scratch_lock = -1 \
+#define RUN_OF(e, r)                                                                     \
+	{                                                                                \
+		.engine = (e), .request = (r), .signalfd = -1, .dirfd = -1, .upper = -1, \
+		.work = -1, .netns_fd = -1, .template_fd = -1, .log_fd = -1,             \
+		.logger = LOGGER_NONE, .scratch_lock = -1                                \
 	}
 
 // From the request to spec, layers and network configuration; makes nothing.

@@ -38,6 +38,7 @@ void run_done(struct run *run)
 	fd_cleanup_(&run->work);
 	fd_cleanup_(&run->netns_fd);
 	fd_cleanup_(&run->log_fd);
+	logger_done(&run->logger);
 	fd_cleanup_(&run->scratch_lock);
 }
 

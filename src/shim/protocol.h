@@ -21,6 +21,7 @@
 //     log:SIZE:FILES     it goes to the log in the state directory (shim/log.h)
 //     tty, tty:SIZE:FILES   init has a terminal, and sends master and slave (SCM_RIGHTS, one byte)
 //                        through the socket that SHIM_FD_FROM is here; the second logs it
+//     tty:file           the same, and what comes out goes to SHIM_FD_TO, too
 #pragma once
 #include <stdint.h>
 

@@ -374,8 +374,8 @@ static bool begin_output(const char *text)
 	uint64_t size, files;
 	bool is_terminal = strncmp(text, "tty", 3) == 0;
 	if (is_terminal)
-		terminal_begin(SHIM_FD_FROM, text[3] != 0);
-	if (is_terminal && !text[3])
+		terminal_begin(SHIM_FD_FROM, text[3] != 0, strcmp(text, "tty:file") == 0);
+	if (is_terminal && (!text[3] || text[4] == 'f'))
 		return true;
 	if (strcmp(text, "copy") == 0 || strcmp(text, "file") == 0) {
 		monitor.output = *text == 'f' ? OUTPUT_FILE : OUTPUT_COPY;

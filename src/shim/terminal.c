@@ -2,6 +2,7 @@
 #include "shim/terminal.h"
 #include "base/defer.h"
 #include "shim/log.h"
+#include "shim/protocol.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 enum { OUTPUT_SIZE = 16 << 10, INPUT_SIZE = 4 << 10, LAST_WAIT_MS = 5000 };
 
 static struct terminal {
-	bool exists, is_logged;
+	bool exists, is_logged, is_filed;
 	int socket; // -1: they have come
 	int master;
 	int slave; // held open: else there is an end of file whenever nobody in there has it open
@@ -31,11 +32,12 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-void terminal_begin(int socket, bool is_logged)
+void terminal_begin(int socket, bool is_logged, bool is_filed)
 {
 	t.exists = true;
 	t.socket = socket;
-	t.is_logged = is_logged;
+	t.is_logged = is_logged && !is_filed;
+	t.is_filed = is_filed;
 	for (struct session *s = t.sessions; s < t.sessions + TERMINAL_SESSIONS; s++)
 		s->fd = -1;
 }
@@ -117,6 +119,20 @@ static void send_output(void)
 	}
 }
 
+// What a full disk can't take is lost: the program goes on.
+static void put_in_file(const char *bytes, size_t size)
+{
+	while (size) {
+		ssize_t n = write(SHIM_FD_TO, bytes, size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return;
+		bytes += n;
+		size -= (size_t)n;
+	}
+}
+
 // False: nothing more comes now.
 static bool read_output(void)
 {
@@ -135,6 +151,8 @@ static bool read_output(void)
 		s->sent = 0;
 	if (t.is_logged)
 		log_put(0, t.output, t.n_output);
+	if (t.is_filed)
+		put_in_file(t.output, t.n_output);
 	send_output();
 	return true;
 }

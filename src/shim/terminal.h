@@ -11,7 +11,7 @@
 enum { TERMINAL_SESSIONS = 4, TERMINAL_POLLS = 2 + TERMINAL_SESSIONS };
 
 // `socket` is where the master and the slave come from. With `is_logged` output goes to the log.
-void terminal_begin(int socket, bool is_logged);
+void terminal_begin(int socket, bool is_logged, bool is_filed); // filed: into SHIM_FD_TO
 bool terminal_exists(void);
 // Takes over a stream socket; 0, or an errno (ENOTTY: there is no terminal, EBUSY: no room).
 int terminal_attach(int session);

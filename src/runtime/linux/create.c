@@ -202,8 +202,6 @@ static fallible prepare_exec(const struct runtime_request *request, struct runti
 
 static fallible prepare_terminal(const struct runtime_request *request, struct making *m)
 {
-	if (request->log.kind == RUNTIME_LOG_FILE)
-		return error_new(ERROR_UNSUPPORTED, "a terminal's output can't go to a file alone");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, m->console) < 0)
 		FAIL_ERRNO("socket");
 	struct plan *plan = m->plan;
@@ -316,6 +314,11 @@ static struct error *explain(struct runtime_task *task, struct error *e)
 	return report_error(task->plan, &report);
 }
 
+static bool is_terminal_file(const struct runtime_request *request)
+{
+	return request->spec->process.terminal && request->log.kind == RUNTIME_LOG_FILE;
+}
+
 static fallible start_processes(const struct runtime_request *request, struct runtime_task *task,
                                 struct making *m)
 {
@@ -332,7 +335,7 @@ static fallible start_processes(const struct runtime_request *request, struct ru
 	                [SHIM_FD_INIT] = -1,
 	                [SHIM_FD_FROM] = m->console[0] >= 0 ? m->console[0] : m->stdio.from[0],
 	                [SHIM_FD_FROM + 1] = m->stdio.from[1],
-	                [SHIM_FD_TO] = m->stdio.to[0],
+	                [SHIM_FD_TO] = is_terminal_file(request) ? request->log.fd : m->stdio.to[0],
 	                [SHIM_FD_TO + 1] = m->stdio.to[1],
 	                [SHIM_FD_CODE] = m->plan->code,
 	                [SHIM_FD_KEEP] = request->keep_fd ? *request->keep_fd : -1}};

@@ -160,7 +160,7 @@ static const char *output_argument(const struct runtime_request *request, struct
 	const struct runtime_log *log = &request->log;
 	bool is_terminal = request->spec->process.terminal;
 	if (is_terminal && log->kind != RUNTIME_LOG_KEPT)
-		return "tty";
+		return log->kind == RUNTIME_LOG_FILE ? "tty:file" : "tty";
 	if (log->kind != RUNTIME_LOG_KEPT)
 		return log->kind == RUNTIME_LOG_FILE ? "file" : "copy";
 	return arena_printf(arena, "%s:%llu:%u", is_terminal ? "tty" : "log",

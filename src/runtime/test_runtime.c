@@ -144,15 +144,25 @@ static void test_search(void **state)
 	expect_error(&l, ERROR_NOT_EXECUTABLE, "exec: \"passwd\": permission denied");
 }
 
+static void test_terminal_to_a_file(void **state)
+{
+	(void)state;
+	need_fixture();
+	char text[64] = "";
+	auto_fd int file = memfd_create("log", MFD_CLOEXEC);
+	struct life l = shell("echo out; echo err >&2");
+	l.spec->process.terminal = true;
+	l.request.log = (struct runtime_log){.kind = RUNTIME_LOG_FILE, .fd = file};
+	expect_life(&l, "", 0);
+	assert_true(pread(file, text, sizeof text - 1, 0) > 0);
+	assert_string_equal(text, "out\r\nerr\r\n");
+}
+
 static void test_refusals(void **state)
 {
 	(void)state;
 	need_fixture();
 	struct life l = shell("true");
-	l.spec->process.terminal = true;
-	l.request.log = (struct runtime_log){.kind = RUNTIME_LOG_FILE, .fd = 2};
-	expect_error(&l, ERROR_UNSUPPORTED, "a terminal's output can't go to a file alone");
-	l = shell("true");
 	oci_spec_set_namespace(l.spec, OCI_NAMESPACE_NETWORK, "/nosuch");
 	expect_error(&l, ERROR_NOT_FOUND,
 	             "namespace path: lstat /nosuch: no such file or directory");
@@ -763,6 +773,7 @@ int main(void)
 		cmocka_unit_test(test_exit_codes),
 		cmocka_unit_test(test_programs),
 		cmocka_unit_test(test_search),
+		cmocka_unit_test(test_terminal_to_a_file),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_ambient),

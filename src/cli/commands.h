@@ -63,9 +63,14 @@ fallible command_images_label(struct invocation *in);
 fallible command_content_list(struct invocation *in);
 fallible command_content_get(struct invocation *in);
 fallible command_content_delete(struct invocation *in);
-fallible command_content_active(struct invocation *in); // ingest.c
-fallible command_content_edit(struct invocation *in);   // ingest.c
-fallible command_content_ingest(struct invocation *in); // ingest.c
+fallible command_content_active(struct invocation *in);       // ingest.c
+fallible command_content_edit(struct invocation *in);         // ingest.c
+fallible command_content_fetch(struct invocation *in);        // pull.c
+fallible command_content_fetch_blob(struct invocation *in);   // pull.c
+fallible command_content_fetch_object(struct invocation *in); // pull.c
+fallible command_content_prune(struct invocation *in);
+fallible command_content_push_object(struct invocation *in); // pull.c
+fallible command_content_ingest(struct invocation *in);      // ingest.c
 fallible command_content_label(struct invocation *in);
 fallible command_leases_list(struct invocation *in);
 fallible command_leases_create(struct invocation *in);

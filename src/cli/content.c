@@ -159,6 +159,24 @@ fallible command_content_delete(struct invocation *in)
 	return pending;
 }
 
+fallible command_content_prune(struct invocation *in)
+{
+	auto_session struct session s = {0};
+	auto_strings struct strings digests = {0};
+	TRY(session_open(in, &s));
+	struct error *e = engine_content_prune(s.engine, flag_bool(in, "dry"), &digests);
+	if (flag_bool(in, "dry"))
+		output_log(in, "debug", "dry run, no changes will be applied", NULL);
+	for (size_t i = 0; i < digests.n && !(in->ctr && !flag_bool(in, "dry")); i++)
+		output_line(digests.items[i]);
+	if (digests.n && !flag_bool(in, "dry"))
+		output_log(in, "warning",
+		           "images without their layers run, but can't be pushed, exported or "
+		           "committed on until they are pulled again",
+		           NULL);
+	return e;
+}
+
 fallible command_content_label(struct invocation *in)
 {
 	auto_session struct session s = {0};

@@ -84,7 +84,8 @@ static fallible read_login(struct invocation *in, struct registry_login *ret)
 	return NULL;
 }
 
-static fallible pull(struct invocation *in, struct session *s, struct engine_pull *request)
+static fallible pull(struct invocation *in, struct session *s, struct engine_pull *request,
+                     bool print_chain)
 {
 	size_t n_labels, n_platforms;
 	auto_free const char **labels = flag_texts(in, "label", &n_labels);
@@ -98,7 +99,7 @@ static fallible pull(struct invocation *in, struct session *s, struct engine_pul
 	auto_str struct str line = STR_LIMIT(65536), clean = STR_LIMIT(65536);
 	output_clean(&clean, name);
 	str_printf(&line, "%-40s\tsaved\t\n", clean.bytes); // as ctr's last screen
-	if (flag_bool(in, "print-chainid"))
+	if (print_chain)
 		str_printf(&line, "image chain ID: %s\n", chain);
 	output_str(&line);
 	return NULL;
@@ -142,7 +143,77 @@ fallible command_images_pull(struct invocation *in)
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));
 	request.snapshotter = session_snapshotter(&s);
-	return pull(in, &s, &request);
+	return pull(in, &s, &request, flag_bool(in, "print-chainid"));
+}
+
+// The same without layers' being unpacked.
+fallible command_content_fetch(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "please provide an image reference to fetch"));
+	struct engine_pull request = {.reference = argument(in, 0),
+	                              .all_platforms = flag_bool(in, "all-platforms"),
+	                              .no_unpack = true};
+	defer(registry_login_done) struct registry_login login = {0};
+	TRY(read_login(in, &login));
+	fill_registry(in, &login, &request.registry);
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	return pull(in, &s, &request, false);
+}
+
+static fallible fetch_objects(struct invocation *in, bool is_blob, const char *const *objects,
+                              size_t n)
+{
+	struct engine_object request = {
+		.reference = argument(in, 0), .is_blob = is_blob, .fd = STDOUT_FILENO};
+	defer(registry_login_done) struct registry_login login = {0};
+	if (in->closed[STDOUT_FILENO])
+		return error_new(ERROR_USAGE, "standard output is closed");
+	TRY(read_login(in, &login));
+	fill_registry(in, &login, &request.registry);
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	for (size_t i = 0; i < n; i++) {
+		request.object = objects[i];
+		TRY(engine_fetch_object(s.engine, &request));
+	}
+	return NULL;
+}
+
+fallible command_content_fetch_object(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "please provide a reference to fetch from"));
+	const char *object = optional(argument(in, 1));
+	return fetch_objects(in, false, &object, 1);
+}
+
+// What is asked for as a manifest lies elsewhere.
+fallible command_content_fetch_blob(struct invocation *in)
+{
+	TRY(argument_needed(in, 0, "please provide a reference to fetch from"));
+	TRY(argument_needed(in, 1, "must specify digests"));
+	const char *type = flag_text(in, "media-type");
+	bool is_document = strstr(type, "manifest") || strstr(type, "index");
+	return fetch_objects(in, !is_document, (const char *const *)in->args + 1, in->n_args - 1);
+}
+
+fallible command_content_push_object(struct invocation *in)
+{
+	TRY(argument_needed(in, 2, "please provide a reference, a digest and a media type"));
+	struct engine_push request = {.remote = argument(in, 0),
+	                              .manifest = argument(in, 1),
+	                              .manifest_type = argument(in, 2),
+	                              .alone = true};
+	defer(registry_login_done) struct registry_login login = {0};
+	TRY(read_login(in, &login));
+	fill_registry(in, &login, &request.registry);
+	auto_session struct session s = {0};
+	TRY(session_open(in, &s));
+	TRY(engine_push(s.engine, &request));
+	auto_free char *line =
+		alloc_printf("Pushed %s %s", request.manifest, request.manifest_type);
+	output_line(line);
+	return NULL;
 }
 
 fallible command_images_push(struct invocation *in)

@@ -23,17 +23,17 @@ static const struct flag content_edit_flags[] = {
 };
 
 static const struct flag content_fetch_flags[] = {
-	{"label", NULL, TEXTS("KEY=VALUE")},
-	{"platform", NULL, TEXTS("OS/ARCH")},
-	{"all-platforms", NULL, BOOL},
-	{"all-metadata", NULL, BOOL, .bits = FLAG_HIDDEN},
-	{"skip-metadata", NULL, BOOL},
-	{"metadata-only", NULL, BOOL},
+	{"label", NULL, TEXTS("KEY=VALUE"), "label the image"},
+	{"platform", NULL, TEXTS("OS/ARCH"), "fetch the image of this platform"},
+	{"all-platforms", NULL, BOOL, "fetch the images of all platforms"},
+	{"all-metadata", NULL, BOOL, "accepted", .bits = FLAG_HIDDEN | FLAG_IDLE},
+	{"skip-metadata", NULL, BOOL, "accepted", .bits = FLAG_IDLE},
+	{"metadata-only", NULL, BOOL, "no layers", .bits = FLAG_NOT_YET},
 	{NULL},
 };
 
 static const struct flag content_fetch_blob_flags[] = {
-	{"media-type", NULL, TEXT("TEXT")},
+	{"media-type", NULL, TEXT("TYPE"), "what the digests are: manifests lie elsewhere"},
 	{NULL},
 };
 
@@ -49,8 +49,8 @@ static const struct flag content_list_flags[] = {
 };
 
 static const struct flag content_prune_references_flags[] = {
-	{"async", NULL, BOOL},
-	{"dry", NULL, BOOL},
+	{"async", NULL, BOOL, "accepted: the collection is quick", .bits = FLAG_IDLE},
+	{"dry", NULL, BOOL, "print what would be removed"},
 	{NULL},
 };
 
@@ -210,27 +210,32 @@ const struct command commands_rest[] = {
 	{"content edit", "[flags] <digest>", "Make a blob of another, by an editor",
 	 "content edit --editor vi sha256:…", command_content_edit, .flags = {content_edit_flags}},
 	{"content fetch", "[flags] <remote> <object>", "Fetch an image without unpacking it",
-	 .flags = {content_fetch_flags, flags_registry}, .bits = COMMAND_NOT_YET},
+	 "content fetch busybox", command_content_fetch,
+	 .flags = {content_fetch_flags, flags_registry}, .operand = "images"},
 	{"content fetch-object", "[flags] <remote> <object> [<hint>, ...]",
-	 "Fetch one object of a registry by name",
-	 .flags = {flags_registry}, .bits = COMMAND_NOT_YET},
+	 "Write a manifest or index of a registry to standard output",
+	 "content fetch-object busybox", command_content_fetch_object, .flags = {flags_registry}},
 	{"content fetch-blob", "[flags] <remote> [<digest>, ...]",
-	 "Fetch blobs of a registry by digest",
-	 .flags = {content_fetch_blob_flags, flags_registry}, .bits = COMMAND_NOT_YET},
+	 "Write blobs of a registry to standard output",
+	 "content fetch-blob busybox sha256:…", command_content_fetch_blob,
+	 .flags = {content_fetch_blob_flags, flags_registry}},
 	{"content get", "[<digest>, ...]", "Write a blob to standard output",
 	 "content get sha256:…", command_content_get},
 	{"content ingest", "[flags] <key>", "Store standard input as a blob",
 	 "content ingest mine", command_content_ingest, .flags = {content_ingest_flags}},
 	{"content list", "[flags]", "List blobs",
 	 "content ls", command_content_list, .flags = {content_list_flags}, .aliases = "ls"},
-	{"content push-object", "[flags] <remote> <object> <type>", "Push one object to a registry",
-	 .flags = {flags_registry}, .bits = COMMAND_NOT_YET},
+	{"content push-object", "[flags] <remote> <object> <type>", "Push one blob to a registry",
+	 "content push-object registry.example/me/app:1 sha256:… "
+	 "application/vnd.oci.image.manifest.v1+json",
+	 command_content_push_object, .flags = {flags_registry}},
 	{"content label", "<digest> [<label>=<value> ...]",
 	 "Set, change and remove labels of a blob",
 	 "content label sha256:… owner=me", command_content_label},
 	{"content prune", NULL, "Drop parts of stored images"},
-	{"content prune references", "[flags]", "Drop the references that keep layers",
-	 .flags = {content_prune_references_flags}, .bits = COMMAND_NOT_YET},
+	{"content prune references", "[flags]", "Remove the layers' blobs of what is unpacked",
+	 "content prune references --dry", command_content_prune,
+	 .flags = {content_prune_references_flags}},
 	{"events", NULL, "Show events as they come",
 	 .bits = COMMAND_NOT_YET, .aliases = "event"},
 	{"leases", NULL, "Leases: what the garbage collector must keep"},

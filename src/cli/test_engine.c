@@ -813,3 +813,18 @@ fallible engine_image_convert(struct engine *engine, const struct engine_convert
 	*ret_digest = alloc_string("sha256:1");
 	return NULL;
 }
+
+fallible engine_fetch_object(struct engine *engine, const struct engine_object *request)
+{
+	(void)engine;
+	(void)request;
+	return NULL;
+}
+
+fallible engine_content_prune(struct engine *engine, bool dry, struct strings *ret)
+{
+	(void)engine;
+	(void)dry;
+	(void)ret;
+	return NULL;
+}

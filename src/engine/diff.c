@@ -4,24 +4,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-static fallible copy_out(int from, int to)
-{
-	enum { PIECE = 256 << 10 };
-	auto_free char *bytes = alloc(PIECE);
-	if (lseek(from, 0, SEEK_SET) < 0)
-		FAIL_ERRNO("rewind");
-	for (;;) {
-		ssize_t n = read(from, bytes, PIECE);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			FAIL_ERRNO("read the layer");
-		if (!n)
-			return NULL;
-		TRY_AS(fd_write_all(to, bytes, (size_t)n), "the layer");
-	}
-}
-
 static fallible diff_into(struct engine *e, struct store_session *session,
                           const struct engine_diff *r, const char *compression, int *ret_blob)
 {
@@ -69,5 +51,6 @@ fallible engine_snapshot_diff(struct engine *e, const struct engine_diff *r)
 	auto_fd int blob = -1;
 	struct error *error = diff_into(e, session, r, compressions[type->compression], &blob);
 	TRY(error_join(error, engine_end_session(e, session)));
-	return copy_out(blob, r->fd); // now that signals are let in: who reads it may be slow
+	return engine_copy_out(blob,
+	                       r->fd); // now that signals are let in: who reads it may be slow
 }

@@ -132,12 +132,23 @@ struct engine_push {
 	const char *manifest_type;
 	const char *platform; // its manifest alone; NULL: what the image's name stands for
 	bool with_non_distributable;
+	bool alone;         // `manifest`, which may be any blob then, without what it names
 	size_t max_uploads; // at once; 0: 3
 	struct engine_registry registry;
 };
 // Pushes an image with all that it names: what the registry has is not sent again, what it has in
 // another repository is mounted. Errors: NOT_FOUND (the image, a blob of it), INVALID (refused)…
 fallible engine_push(struct engine *engine, const struct engine_push *request);
+
+struct engine_object {
+	const char *reference;
+	const char *object; // a tag or digest in its place; NULL: what it names
+	bool is_blob;       // `object` is the digest of a blob; else a manifest or index
+	int fd;             // takes the bytes, all of them right; borrowed
+	struct engine_registry registry;
+};
+// Gets one object of a registry, which isn't stored. Errors: NOT_FOUND, CORRUPT, INVALID…
+fallible engine_fetch_object(struct engine *engine, const struct engine_object *request);
 
 struct engine_commit {
 	const char *container, *image; // the image's name is completed
@@ -282,6 +293,10 @@ fallible engine_content_ingest(struct engine *engine, const struct engine_ingest
 // what is there afterwards as above. INVALID: the editor failed.
 fallible engine_content_edit(struct engine *engine, const char *digest, const char *editor,
                              char **ret_digest);
+// Removes the layers' blobs of images that are unpacked: these run, and can't be pushed, exported
+// or committed on until they are pulled again. *ret: the digests, also after an error; `dry`: of
+// what would be removed.
+fallible engine_content_prune(struct engine *engine, bool dry, struct strings *ret);
 struct engine_ingests { // sorted by reference
 	struct engine_active {
 		char *reference;

@@ -27,6 +27,24 @@ fallible engine_keep_blob(struct engine *e, struct store_session *session, const
 	return store_publish(session, &p);
 }
 
+fallible engine_copy_out(int from, int to)
+{
+	enum { PIECE = 256 << 10 };
+	auto_free char *bytes = alloc(PIECE);
+	if (lseek(from, 0, SEEK_SET) < 0)
+		FAIL_ERRNO("rewind");
+	for (;;) {
+		ssize_t n = read(from, bytes, PIECE);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			FAIL_ERRNO("read it back");
+		if (!n)
+			return NULL;
+		TRY_AS(fd_write_all(to, bytes, (size_t)n), "what was asked for");
+	}
+}
+
 fallible engine_put_document(struct store_session *session, struct arena *arena, const char *file,
                              const char *text, const char *media_type, struct store_descriptor *ret)
 {

@@ -97,6 +97,8 @@ fallible engine_keep_blob(struct engine *e, struct store_session *session, const
                           const struct store_descriptor *descriptor, const char *diff_id,
                           const char *const *labels, size_t n_labels);
 
+// The whole file `from` to the descriptor `to`. Not while a session holds signals back.
+fallible engine_copy_out(int from, int to);
 // Writes a document into the session's `file`; texts of *ret go to the arena.
 fallible engine_put_document(struct store_session *session, struct arena *arena, const char *file,
                              const char *text, const char *media_type,

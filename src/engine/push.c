@@ -121,6 +121,7 @@ static fallible send(struct push *p)
 		.media_type = p->target.media_type,
 		.size_bytes = p->target.size_bytes,
 		.with_foreign = p->request->with_non_distributable,
+		.alone = p->request->alone,
 		.sources = p->sources,
 		.n_sources = p->n_sources,
 		.blobs = &blobs,

@@ -238,7 +238,7 @@ static fallible check_bytes(struct download *d)
 	unsigned char sum[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
 	char digest[OCI_DIGEST_SIZE] = "sha256:";
-	if (d->offset != d->blob->size_bytes)
+	if (d->offset != d->blob->size_bytes && !d->blob->size_is_limit)
 		return error_new(ERROR_CORRUPT, "blob %s: ends after %llu of %llu bytes",
 		                 d->blob->digest, (unsigned long long)d->offset,
 		                 (unsigned long long)d->blob->size_bytes);
@@ -273,6 +273,8 @@ static fallible download(struct registry *r, size_t i, struct download *d, const
 		uint64_t before = d->offset;
 		d->response = &response;
 		TRY_AS(session_ask(r, i, &q), "blob %s", d->blob->digest);
+		if (d->blob->size_is_limit)
+			break; // the answer's own length was kept
 		if (response.status == 416 || d->offset < before) {
 			TRY(start_over(d));
 			had_some = false;

@@ -68,6 +68,7 @@ fallible registry_fetch_manifest(struct registry *r, const char *tag_or_digest, 
 struct registry_blob {
 	const char *digest;      // sha256
 	uint64_t size_bytes;     // by its descriptor: exactly so many
+	bool size_is_limit;      // nobody knows more than that: at most so many
 	const char *const *urls; // of foreign layers: asked when no host has it
 	size_t n_urls;
 	int fd; // readable and writable; what it holds already is gone on from

@@ -158,6 +158,7 @@ struct transfer_push_request {
 	struct transfer_registry registry;
 	const char *digest, *media_type; // the manifest or index that `name` shall stand for
 	uint64_t size_bytes;
+	bool alone;        // it may be any blob, and what it names isn't sent
 	bool with_foreign; // layers that may not be handed on are sent too
 	const struct transfer_source {
 		const char *digest, *repository;
@@ -168,6 +169,11 @@ struct transfer_push_request {
 // Sends an image with all that it names; what the registry has isn't sent. Errors: NOT_FOUND (from
 // `want`: a blob that isn't here), INVALID (refused), SYSTEM…
 fallible transfer_push(const struct transfer_push_request *r);
+
+// One manifest or index by the registry's `name`, or the blob of that digest, into an empty file:
+// its digest is right when this returns. Errors: as transfer_fetch().
+fallible transfer_fetch_object(const struct transfer *transfer, const struct transfer_registry *r,
+                               bool is_blob, int fd);
 
 // Asks the registry itself (the last of the hosts) whether it takes us for who its credentials say.
 // `repository` and `name` are "". INVALID: it doesn't.

@@ -82,6 +82,29 @@ fallible transfer_fetch(const struct transfer_fetch_request *r, struct transfer_
 	return NULL;
 }
 
+fallible transfer_fetch_object(const struct transfer *transfer, const struct transfer_registry *r,
+                               bool is_blob, int fd)
+{
+	auto_free char *host = NULL;
+	uint64_t room;
+	TRY(client_host_platform(&host));
+	TRY(client_free_bytes(fd, &room));
+	auto_json struct json *request = json_new_object();
+	add_registry(request, r);
+	json_set_string(request, "host", host);
+	json_set_bool(request, "blob", is_blob);
+	json_set_u64(request, "limit", room);
+	struct client_job job = {.transfer = transfer,
+	                         .role = "object",
+	                         .request = request,
+	                         .input = fd,
+	                         .answer = -1,
+	                         .target = -1,
+	                         .lower = -1,
+	                         .network = true};
+	return client_run(&job);
+}
+
 fallible transfer_check_login(const struct transfer *transfer, const struct transfer_registry *r)
 {
 	auto_free char *host = NULL;
@@ -112,6 +135,7 @@ fallible transfer_push(const struct transfer_push_request *r)
 	json_set_string(request, "mediaType", r->media_type);
 	json_set_u64(request, "size", r->size_bytes);
 	json_set_bool(request, "foreign", r->with_foreign);
+	json_set_bool(request, "alone", r->alone);
 	for (size_t i = 0; i < r->n_sources; i++)
 		json_set_string(sources, r->sources[i].digest, r->sources[i].repository);
 	json_set(request, "sources", sources);

@@ -108,6 +108,21 @@ static fallible add_target(struct push *p, const struct oci_descriptor *d, unsig
 	return keep_document(p, d, text, size);
 }
 
+// Whether the registry has what a document names is its business.
+static fallible add_alone(struct push *p, const struct oci_descriptor *d)
+{
+	const struct oci_media_type *type = oci_media_type(d->media_type);
+	const char *text;
+	size_t size;
+	if (!type || (type->kind != OCI_MEDIA_INDEX && type->kind != OCI_MEDIA_MANIFEST)) {
+		p->with_foreign = true;
+		add_blob(p, d);
+		return NULL;
+	}
+	TRY(read_document(p, d, &text, &size));
+	return keep_document(p, d, text, size);
+}
+
 static fallible push_documents(struct push *p)
 {
 	for (size_t i = 0; i < p->n_documents; i++) {
@@ -133,14 +148,16 @@ fallible worker_push(const struct json *request, struct worker_result *ret)
 	// Never freed, as in worker_fetch().
 	static struct push p;
 	struct oci_descriptor target = {0};
+	bool alone = false;
 	p.arena = arena_new();
 	TRY(order_read(request, &p.order));
 	TRY(read_target(request, &target));
 	TRY(json_get_object(request, NULL, "sources", &p.sources));
 	TRY(json_get_bool(request, NULL, "foreign", &p.with_foreign));
+	TRY(json_get_bool(request, NULL, "alone", &alone));
 	p.order.options.push = true;
 	TRY(order_confine(&p.order));
-	TRY(add_target(&p, &target, 0));
+	TRY(alone ? add_alone(&p, &target) : add_target(&p, &target, 0));
 	TRY(registry_new(&p.order.options, &p.registry));
 	TRY(downloads_run(&p.uploads, &p.order.options, p.order.n_at_once));
 	TRY(push_documents(&p));

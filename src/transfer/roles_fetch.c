@@ -3,8 +3,6 @@
 #include <stddef.h>
 
 const struct role worker_roles[] = {
-	{"fetch", worker_fetch},
-	{"push", worker_push},
-	{"login", worker_login},
-	{NULL, NULL},
+	{"fetch", worker_fetch}, {"push", worker_push}, {"object", worker_object},
+	{"login", worker_login}, {NULL, NULL},
 };

@@ -23,5 +23,6 @@ fallible worker_diff(const struct json *request, struct worker_result *ret);
 fallible worker_repack(const struct json *request, struct worker_result *ret);
 fallible worker_unpack(const struct json *request, struct worker_result *ret);
 fallible worker_fetch(const struct json *request, struct worker_result *ret);
+fallible worker_object(const struct json *request, struct worker_result *ret);
 fallible worker_push(const struct json *request, struct worker_result *ret);
 fallible worker_login(const struct json *request, struct worker_result *ret);

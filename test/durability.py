@@ -259,6 +259,7 @@ def cuts(n, rng, make_engine):
                 listed += 1
                 if wrong := damage(engine, r.ref, wanted):
                     bad += 1
+                if wrong and bad <= 3:
                     print(f"   cut {i}{' after the pull' if returned else ''}: listed, but {'; '.join(wrong)[-300:]}")
             elif returned:
                 bad += 1

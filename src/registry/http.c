@@ -386,12 +386,13 @@ static struct error *explain(struct exchange *x, CURLcode code)
 {
 	const char *why = *x->http->why ? x->http->why : curl_easy_strerror(code);
 	const char *method = x->request->method;
+	auto_free char *url = url_shown(x->request->url);
 	if (x->is_refused)
-		return error_new(ERROR_INVALID, "%s %.300s: a link-local address is not asked",
-		                 method, x->request->url);
+		return error_new(ERROR_INVALID, "%s %s: a link-local address is not asked", method,
+		                 url);
 	if (x->error)
-		return error_prefix(take(&x->error), "%s %.300s", method, x->request->url);
-	return error_new(ERROR_SYSTEM, "%s %.300s: %.300s", method, x->request->url, why);
+		return error_prefix(take(&x->error), "%s %s", method, url);
+	return error_new(ERROR_SYSTEM, "%s %s: %.300s", method, url, why);
 }
 
 fallible http_exchange(struct http *h, const struct http_request *r, struct http_response *ret)
@@ -400,9 +401,10 @@ fallible http_exchange(struct http *h, const struct http_request *r, struct http
 	struct exchange x = {.http = h, .request = r, .response = ret};
 	*ret = (struct http_response){.content_length = UINT64_MAX, .text = STR_LIMIT(TEXT_MAX)};
 	TRY(url_parse(r->url, &u));
-	if (!r->allow_link_local && url_host_is_link_local(u.host))
-		return error_new(ERROR_INVALID, "%.300s: a link-local address is not asked",
-		                 r->url);
+	if (!r->allow_link_local && url_host_is_link_local(u.host)) {
+		auto_free char *shown = url_shown(r->url);
+		return error_new(ERROR_INVALID, "%s: a link-local address is not asked", shown);
+	}
 	*h->why = 0;
 	struct curl_slist *headers = header_lines(r);
 	struct error *e = prepare(&x, &u, headers);

@@ -50,10 +50,11 @@ static void upload_done(struct upload *u)
 static fallible take_location(struct upload *u, const struct http_response *response,
                               const char *asked)
 {
+	auto_free char *shown = url_shown(asked);
 	if (!response->location)
-		return error_new(ERROR_INVALID, "%.300s: no Location for the upload", asked);
+		return error_new(ERROR_INVALID, "%s: no Location for the upload", shown);
 	char *next;
-	TRY_AS(url_resolve(asked, response->location, &next), "%.300s: Location", asked);
+	TRY_AS(url_resolve(asked, response->location, &next), "%s: Location", shown);
 	free(u->location);
 	u->location = next;
 	return NULL;

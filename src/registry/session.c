@@ -141,21 +141,23 @@ static bool is_redirect(long status)
 // Goes where it is sent; *url is what was asked last.
 static fallible follow(struct registry *r, size_t i, struct question *q, char **url)
 {
-	auto_free char *first = alloc_string(*url);
+	auto_free char *first = alloc_string(*url), *shown = url_shown(*url);
 	for (unsigned n = 0;; n++) {
 		TRY(exchange(r, i, q, first, *url));
 		if (!is_redirect(q->response->status))
 			return NULL;
 		if (n == REDIRECTS_MAX)
-			return error_new(ERROR_INVALID, "%.300s: more than %d redirects", first,
+			return error_new(ERROR_INVALID, "%s: more than %d redirects", shown,
 			                 REDIRECTS_MAX);
+		auto_free char *from = url_shown(*url);
 		if (!q->response->location)
-			return error_new(ERROR_INVALID, "%.300s: a redirect to nowhere", *url);
+			return error_new(ERROR_INVALID, "%s: a redirect to nowhere", from);
 		char *next;
-		TRY_AS(url_resolve(*url, q->response->location, &next), "%.300s: redirect", *url);
+		TRY_AS(url_resolve(*url, q->response->location, &next), "%s: redirect", from);
 		free(*url);
 		*url = next;
-		session_debug(r, "redirected to %s", next);
+		auto_free char *to = url_shown(next);
+		session_debug(r, "redirected to %s", to);
 	}
 }
 
@@ -207,7 +209,7 @@ static char *registry_message(const struct http_response *response)
 static fallible check_status(const struct question *q, const char *url)
 {
 	long status = q->response->status;
-	auto_free char *message = registry_message(q->response);
+	auto_free char *message = registry_message(q->response), *shown = url_shown(url);
 	if ((status >= 200 && status < 300) || status == 416)
 		return NULL;
 	enum error_code code = status == 404 || status == 410   ? ERROR_NOT_FOUND
@@ -218,7 +220,7 @@ static fallible check_status(const struct question *q, const char *url)
 	                      : status == 403 ? " Forbidden"
 	                      : status == 429 ? " Too Many Requests"
 	                                      : "";
-	return error_new(code, "%s %.300s: %ld%s%s", q->method, url, status, meaning, message);
+	return error_new(code, "%s %s: %ld%s%s", q->method, shown, status, meaning, message);
 }
 
 static bool is_passing(long status)
@@ -240,9 +242,11 @@ static fallible wait_for(struct registry *r, const struct question *q, unsigned 
                          const char *url)
 {
 	uint64_t seconds = q->response->retry_after_s;
-	if (seconds > WAIT_MAX_S)
-		return error_new(ERROR_BUSY, "%.300s: %ld, to be asked again in %llu seconds", url,
+	if (seconds > WAIT_MAX_S) {
+		auto_free char *shown = url_shown(url);
+		return error_new(ERROR_BUSY, "%s: %ld, to be asked again in %llu seconds", shown,
 		                 q->response->status, (unsigned long long)seconds);
+	}
 	uint64_t ms = seconds ? seconds * 1000 : backoff_ms(r, tries);
 	struct timespec t = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
 	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &t, &t) == EINTR)

@@ -343,13 +343,33 @@ static void link_locals(void **state)
 			fail_msg("%s", rows[i].host);
 }
 
+static void shown(void **state)
+{
+	(void)state;
+	char long_url[400] = "https://x/", wanted[400] = "https://x/";
+	memset(long_url + 10, 'a', 380);
+	memset(wanted + 10, 'a', 290);
+	memcpy(wanted + 300, "...", 4);
+	const char *const rows[][2] = {
+		{"https://x/a", "https://x/a"},
+		{"https://x/a?X-Signature=1", "https://x/a?..."},
+		{"https://x?a", "https://x?..."},
+		{"", ""},
+		{long_url, wanted},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		auto_free char *got = url_shown(rows[i][0]);
+		assert_string_equal(got, rows[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(toml_documents), cmocka_unit_test(urls),
 		cmocka_unit_test(challenges),     cmocka_unit_test(hosts),
 		cmocka_unit_test(logins),         cmocka_unit_test(proxies),
-		cmocka_unit_test(link_locals),
+		cmocka_unit_test(link_locals),    cmocka_unit_test(shown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

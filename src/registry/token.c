@@ -104,9 +104,10 @@ static fallible ask_realm(struct registry *r, const struct realm *realm, char **
 		.body_limit = ANSWER_MAX,
 	};
 	TRY(http_exchange(r->http, &request, &response));
+	auto_free char *shown = url_shown(realm->url);
 	if (response.status != 200)
-		return error_new(ERROR_INVALID, "%.300s: status %ld", realm->url, response.status);
-	return error_prefix(read_answer(&response, ret), "%.300s", realm->url);
+		return error_new(ERROR_INVALID, "%s: status %ld", shown, response.status);
+	return error_prefix(read_answer(&response, ret), "%s", shown);
 }
 
 static fallible get_bearer(struct registry *r, size_t i, const struct auth_challenge *c,

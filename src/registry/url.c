@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+enum { SHOWN_MAX = 300 };
+
 void url_done(struct url *u)
 {
 	free(u->host);
@@ -104,6 +106,14 @@ fallible url_resolve(const char *base, const char *location, char **ret)
 	TRY(url_parse(whole, &checked));
 	*ret = take(&whole);
 	return NULL;
+}
+
+char *url_shown(const char *url)
+{
+	size_t n = strcspn(url, "?");
+	bool is_cut = url[n] || n > SHOWN_MAX;
+	return alloc_printf("%.*s%s%s", (int)(n < SHOWN_MAX ? n : SHOWN_MAX), url,
+	                    url[n] ? "?" : "", is_cut ? "..." : "");
 }
 
 // Every spelling that a name resolver takes for an address: 0xa9fea9fe, 0251.254.43518, a dot at

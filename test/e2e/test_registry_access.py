@@ -331,6 +331,23 @@ def test_login_where_docker_keeps_it(tls, tmp_path):
         assert "401 Unauthorized" in pull(r.ref, "--tlscacert", tls[0], env=env, code=125).err
 
 
+def test_signatures_of_redirects_are_not_told():
+    """A registry sends for its blobs to URLs that open the door to whoever has them."""
+    img = image()
+
+    def storage(q):
+        return reply(q, 403)
+    with Registry(img, behave=storage) as s3:
+        def behave(q):
+            return "/blobs/" in q.path and reply(q, 307, b"", {"Location": f"{s3.url}/blob?X-Signature=53cr3t"})
+        with Registry(img, behave=behave) as r:
+            done = coracle("--debug", "images", "pull", "--plain-http", r.ref, code=125)
+            assert s3.asked("53cr3t") and f"GET {s3.url}/blob?...: 403 Forbidden" in done.err
+            assert "53cr3t" not in done.err
+            r.behave = None
+            pulls(r.ref, "--plain-http")
+
+
 def test_an_upload_elsewhere_takes_no_password():
     """A registry may send uploads to another host; who we are is not for that one."""
     with Store() as thief:

@@ -201,6 +201,24 @@ static struct json *extensions_json(const struct engine_container *c)
 	return extensions;
 }
 
+// As docker's inspect has it; ctr's has nothing of the kind.
+static struct json *state_json(const struct engine_container *c)
+{
+	static const char *const words[][2] = {{"CREATED", "created"},
+	                                       {"RUNNING", "running"},
+	                                       {"PAUSED", "paused"},
+	                                       {"STOPPED", "exited"}};
+	if (!c->status)
+		return NULL;
+	struct json *state = json_new_object();
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (!strcmp(c->status, words[i][0]))
+			json_set_string(state, "Status", words[i][1]);
+	json_set_i64(state, "Pid", is_running(c) ? c->pid : 0);
+	json_set_u64(state, "ExitCode", (uint32_t)c->exit_code);
+	return state;
+}
+
 static fallible info_json(const struct engine_container *c, struct json **ret)
 {
 	auto_json struct json *spec = NULL;
@@ -237,6 +255,8 @@ fallible command_containers_info(struct invocation *in)
 	}
 	auto_json struct json *object = NULL;
 	TRY(info_json(c, &object));
+	if (!in->ctr)
+		json_set(object, "State", state_json(c));
 	print_json(object);
 	return NULL;
 }

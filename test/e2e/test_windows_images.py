@@ -10,7 +10,7 @@ import tarfile
 import pytest
 
 from harness import counts, sandbox, windows
-from harness.cli import coracle, start
+from harness.cli import coracle, ctr, start
 from harness.images import imported, mounted
 from test_windows_walk import needs_wine
 
@@ -52,6 +52,8 @@ def test_all_bits_of_an_exit_code(tmp_path, code, low):
         row = next(r for r in json.loads(coracle("ps", "-a", "--format", "json").out) if r["id"] == "t")
         assert (row["status"], row["exit_code"]) == ("STOPPED", code)
         assert coracle("wait", "t").out == f"{code}\n"
+        assert json.loads(coracle("inspect", "t").out)["State"] == {"Status": "exited", "Pid": 0, "ExitCode": code}
+        assert "State" not in json.loads(ctr("c", "info", "t").out)
         coracle("rm", "t")
         coracle("run", "--rm", NAME, "t", "cmd", "/c", f"exit {signed}", code=low)
 

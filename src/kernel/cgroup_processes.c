@@ -152,7 +152,10 @@ static fallible set_frozen(const struct cgroup *g, bool frozen, int timeout_ms)
 {
 	if (g->v2 < 0)
 		return error_new(ERROR_NOT_FOUND, "cgroup %s: not found", g->path);
-	TRY_AS(file_write_value(g->v2, "cgroup.freeze", frozen ? "1" : "0"), "cgroup %s", g->path);
+	struct error *e = file_write_value(g->v2, "cgroup.freeze", frozen ? "1" : "0");
+	if (e && e->sys == ENODEV) // removed between our open and our write
+		e = error_recode(e, ERROR_NOT_FOUND);
+	TRY_AS(e, "cgroup %s", g->path);
 	bool done = false;
 	TRY(wait_event(g, "frozen", frozen, timeout_ms, &done));
 	if (!done)

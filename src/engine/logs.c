@@ -164,7 +164,7 @@ static void show(struct reader *r, const char *p, const char *end)
 	if ((!line.is_error && !skip(&p, end, "out")) || !skip(&p, end, "\",\"time\":\""))
 		return;
 	size_t n = strcspn(p, "\"");
-	if (n >= sizeof time)
+	if (n >= sizeof time || end - p != (ptrdiff_t)n + 2 || p[n + 1] != '}')
 		return;
 	memcpy(time, p, n);
 	time[n] = 0;

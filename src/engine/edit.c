@@ -26,17 +26,7 @@ static fallible fill(int from, const char *path)
 	auto_fd int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (to < 0)
 		FAIL_ERRNO("%s", path);
-	char piece[65536];
-	for (;;) {
-		ssize_t n = read(from, piece, sizeof(piece));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			FAIL_ERRNO("read the blob");
-		if (!n)
-			return NULL;
-		TRY_AS(fd_write_all(to, piece, (size_t)n), "%s", path);
-	}
+	return engine_copy_out(from, to);
 }
 
 static fallible make_copy(int from, struct copy *c)

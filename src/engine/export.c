@@ -86,6 +86,38 @@ static void add_manifest(struct export *x, const struct store_manifest *m)
 			need_blob(x, m->layers[i].descriptor.digest);
 }
 
+// Layers that shall stay out, of all platforms.
+static bool is_unwanted(const struct export *x, const struct store_image *image, const char *digest)
+{
+	for (size_t i = 0; i < image->n_manifests; i++)
+		for (size_t k = 0; k < image->manifests[i].n_layers; k++) {
+			const struct store_layer *l = &image->manifests[i].layers[k];
+			if (!strcmp(l->descriptor.digest, digest) && is_left_out(x, l))
+				return true;
+		}
+	return false;
+}
+
+// Whatever the target names and is here, down to the last: attestations, too.
+static fallible add_all(struct export *x, const struct store_image *image)
+{
+	auto_strings struct strings todo = {0};
+	strings_add(&todo, image->target.digest);
+	while (todo.n) {
+		struct store_blobs *below = NULL;
+		auto_free char *digest = todo.items[--todo.n];
+		need_blob(x, digest);
+		TRY(store_list_references(x->engine->store, x->engine->ns, digest, &below));
+		for (size_t i = 0; i < below->n; i++) {
+			const char *next = below->items[i].descriptor.digest;
+			if (!strings_has(&x->blobs, next) && !is_unwanted(x, image, next))
+				strings_add(&todo, next);
+		}
+		store_blobs_free(below);
+	}
+	return NULL;
+}
+
 static fallible add_manifests(struct export *x, const struct store_image *image)
 {
 	const struct engine_export *r = x->request;
@@ -95,7 +127,7 @@ static fallible add_manifests(struct export *x, const struct store_image *image)
 			add_manifest(x, &image->manifests[i]);
 		if (image->n_manifests)
 			add_docker_image(x, image, &image->manifests[0]);
-		return NULL;
+		return add_all(x, image);
 	}
 	size_t n = r->n_platforms ? r->n_platforms : 1;
 	for (size_t i = 0; i < n; i++) {

@@ -91,6 +91,17 @@ fallible store_list_blobs(struct store *s, const char *ns, struct store_blobs **
 	                VALUES(TEXT(ns)), ret);
 }
 
+fallible store_list_references(struct store *s, const char *ns, const char *digest,
+                               struct store_blobs **ret)
+{
+	return blobs_of(s,
+	                "SELECT b.digest, b.media_type, b.size, b.created, b.updated "
+	                "FROM blob_references AS r "
+	                "JOIN blobs AS b ON b.ns = r.ns AND b.digest = r.target "
+	                "WHERE r.ns = ? AND r.source = ? ORDER BY b.digest",
+	                VALUES(TEXT(ns), TEXT(digest)), ret);
+}
+
 fallible store_find_blob(struct store *s, const char *ns, const char *digest,
                          struct store_blobs **ret)
 {

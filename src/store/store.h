@@ -183,6 +183,9 @@ fallible store_open_blob(struct store *s, const char *ns, const char *digest, in
 fallible store_find_blob(struct store *s, const char *ns, const char *digest,
                          struct store_blobs **ret); // one item
 fallible store_list_blobs(struct store *s, const char *ns, struct store_blobs **ret);
+// What a blob names (index, manifest) and the namespace has.
+fallible store_list_references(struct store *s, const char *ns, const char *digest,
+                               struct store_blobs **ret);
 // Removes the row, whatever refers to it; the file goes with the next gc. NOT_FOUND.
 fallible store_remove_blob(struct store *s, const char *ns, const char *digest);
 

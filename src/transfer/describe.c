@@ -212,6 +212,31 @@ static void note_missing(struct graph *g, const struct oci_descriptor *d)
 	g->missing = alloc_printf("%s (%s): not in the archive", d->digest, platform);
 }
 
+// What an index names beside images: attestations and the like. With all platforms they come along,
+// as bytes, so that the index can be pushed and exported whole.
+static fallible look_at_artifact(struct graph *g, const struct oci_descriptor *d, size_t index)
+{
+	auto_free char *text = NULL;
+	struct oci_manifest m;
+	size_t size = 0, blob, part;
+	bool there = false;
+	const struct oci_media_type *type = oci_media_type(d->media_type);
+	if (!type || type->kind != OCI_MEDIA_MANIFEST)
+		return NULL;
+	TRY(find_blob(g, d, &blob, &there));
+	if (!there)
+		return NULL;
+	TRY(read_blob(g, blob, OCI_MANIFEST_SIZE_LIMIT, &text, &size));
+	TRY(oci_manifest_parse(text, size, d->media_type, g->arena, &m));
+	add_index(&g->blobs[index].references, blob);
+	for (size_t i = 0; i <= m.n_layers; i++) {
+		TRY(find_blob(g, i < m.n_layers ? &m.layers[i] : &m.config, &part, &there));
+		if (there)
+			add_index(&g->blobs[blob].references, part);
+	}
+	return NULL;
+}
+
 static fallible look_at_index(struct graph *g, size_t blob, unsigned depth)
 {
 	auto_free char *text = NULL;
@@ -228,9 +253,10 @@ static fallible look_at_index(struct graph *g, size_t blob, unsigned depth)
 		TRY(look_at(g, d, depth + 1, &child, &there));
 		if (!there && g->r->all && rank(g, &d->platform) != UNWANTED)
 			return error_new(ERROR_NOT_FOUND, "%s: not in the archive", d->digest);
-		if (!there)
-			continue;
-		const struct indices below = g->blobs[child].manifests;
+		const struct indices below =
+			there ? g->blobs[child].manifests : (struct indices){0};
+		if (!below.n && g->r->all)
+			TRY_AS(look_at_artifact(g, d, blob), "manifest %s", d->digest);
 		for (size_t j = 0; j < below.n; j++)
 			add_index(&g->blobs[blob].manifests, below.items[j]);
 		if (below.n)

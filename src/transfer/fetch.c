@@ -29,6 +29,7 @@ struct fetch {
 	struct ingest in;
 	struct downloads downloads;
 	size_t documents_size;
+	bool with_artifacts; // all that an index names, not images alone
 };
 
 // What an index offers.
@@ -271,8 +272,7 @@ static bool is_image(const struct oci_descriptor *d)
 static fallible choose(struct fetch *f, const struct choice *c, struct choice *ret)
 {
 	for (size_t i = 0; f->order.all && i < c->n; i++)
-		if (is_image(&c->items[i]))
-			TRY(offer(ret, &c->items[i]));
+		TRY(offer(ret, &c->items[i]));
 	for (size_t i = 0; !f->order.all && i < f->order.n_platforms; i++) {
 		const struct oci_descriptor *d = best(c, &f->order.platforms[i]);
 		if (d)
@@ -300,12 +300,9 @@ static fallible choose(struct fetch *f, const struct choice *c, struct choice *r
 
 // --- a manifest ---------------------------------------------------------------------------------
 
-static fallible add_layer(struct fetch *f, const struct oci_descriptor *d)
+static fallible add_blob(struct fetch *f, const struct oci_descriptor *d)
 {
 	const struct oci_media_type *type = oci_media_type(d->media_type);
-	if (!type || type->kind != OCI_MEDIA_LAYER)
-		return error_new(ERROR_UNSUPPORTED, "layer %s: media type %.100s", d->digest,
-		                 d->media_type);
 	if (!oci_digest_is_sha256(d->digest))
 		return error_new(ERROR_UNSUPPORTED, "layer %.100s: only sha256 is supported",
 		                 d->digest);
@@ -321,9 +318,27 @@ static fallible add_layer(struct fetch *f, const struct oci_descriptor *d)
 		.fd = -1,
 		// Elsewhere is only asked for what registries may not have.
 		.urls = (const char *const *)d->urls,
-		.n_urls = type->non_distributable ? d->n_urls : 0,
+		.n_urls = type && type->non_distributable ? d->n_urls : 0,
 	};
 	downloads_add(&f->downloads, &blob);
+	return NULL;
+}
+
+static fallible add_layer(struct fetch *f, const struct oci_descriptor *d)
+{
+	const struct oci_media_type *type = oci_media_type(d->media_type);
+	if (!type || type->kind != OCI_MEDIA_LAYER)
+		return error_new(ERROR_UNSUPPORTED, "layer %s: media type %.100s", d->digest,
+		                 d->media_type);
+	return add_blob(f, d);
+}
+
+// No image: bytes that go with the index that names it.
+static fallible add_artifact(struct fetch *f, const struct oci_manifest *m)
+{
+	TRY(add_blob(f, &m->config));
+	for (size_t i = 0; i < m->n_layers; i++)
+		TRY(add_blob(f, &m->layers[i]));
 	return NULL;
 }
 
@@ -335,8 +350,10 @@ static fallible open_manifest(struct fetch *f, const struct oci_descriptor *d)
 	TRY(get_document(f, d, false, &text, &size));
 	TRY(oci_manifest_parse(text, size, d->media_type, f->arena, &m));
 	const struct oci_media_type *type = oci_media_type(m.config.media_type);
-	if (!type || type->kind != OCI_MEDIA_CONFIG)
-		return f->order.all
+	bool is_attestation = f->with_artifacts && !is_image(d);
+	if (!type || type->kind != OCI_MEDIA_CONFIG || is_attestation)
+		return f->with_artifacts ? add_artifact(f, &m)
+		       : f->order.all
 		               ? NULL
 		               : error_new(ERROR_UNSUPPORTED, "not an image: its config is %.100s",
 		                           m.config.media_type);
@@ -358,6 +375,7 @@ static fallible open_all(struct fetch *f, const struct oci_descriptor *target)
 	defer(choice_done) struct choice offered = {0}, chosen = {0};
 	TRY(open_index(f, target, 0, &offered));
 	TRY(choose(f, &offered, &chosen));
+	f->with_artifacts = f->order.all;
 	for (size_t i = 0; i < chosen.n; i++)
 		TRY_AS(open_manifest(f, &chosen.items[i]), "manifest %s", chosen.items[i].digest);
 	return NULL;

@@ -230,6 +230,27 @@ def kills(n, rng):
     return lost
 
 
+def cut(engine, process, moment):
+    """The power goes after so many seconds, or when the process is done; true if it had done its work."""
+    try:
+        process.communicate(timeout=moment)
+    except subprocess.TimeoutExpired:
+        pass  # in the middle
+    returned = process.poll() == 0
+    engine.disk.shut_down()
+    process.kill()
+    process.communicate()
+    engine.crash()
+    engine.disk.again()
+    engine.restart()
+    return returned
+
+
+def moment_of(i, seconds, rng):
+    """A third of the cuts comes right after the end."""
+    return 10 * seconds if i % 3 == 0 else rng.uniform(0, 1.1) * seconds
+
+
 def cuts(n, rng, make_engine):
     image = make_image(rng)
     disk = Disk(make_engine.name)
@@ -241,20 +262,7 @@ def cuts(n, rng, make_engine):
         seconds, wanted = time.monotonic() - begun, engine.tree(r.ref)
         engine.clean(r.ref)
         for i in range(n):
-            # A third of the cuts comes right after the pull has returned.
-            moment = 10 * seconds if i % 3 == 0 else rng.uniform(0, 1.1) * seconds
-            process = engine.pull(r.ref)
-            try:
-                process.communicate(timeout=moment)
-            except subprocess.TimeoutExpired:
-                pass  # in the middle
-            returned = process.poll() == 0
-            disk.shut_down()
-            process.kill()
-            process.communicate()
-            engine.crash()
-            disk.again()
-            engine.restart()
+            returned = cut(engine, engine.pull(r.ref), moment_of(i, seconds, rng))
             if engine.listed(r.ref):
                 listed += 1
                 if wrong := damage(engine, r.ref, wanted):
@@ -298,15 +306,7 @@ def commits(n, rng):
     for i in range(n):
         os.sync()  # the container's own files are not what is tried
         process = cli.start(*engine.argv("commit", "work", COMMITTED))
-        try:
-            process.communicate(timeout=10 * seconds if i % 3 == 0 else rng.uniform(0, 1.1) * seconds)
-        except subprocess.TimeoutExpired:
-            pass  # in the middle
-        returned = process.poll() == 0
-        disk.shut_down()
-        process.kill()
-        process.communicate()
-        disk.again()
+        returned = cut(engine, process, moment_of(i, seconds, rng))
         is_listed = engine.listed(COMMITTED)
         listed += is_listed
         wrong = damage(engine, COMMITTED, wanted) if is_listed else ["it isn't listed"] if returned else []

@@ -15,7 +15,7 @@ import pytest
 from harness import cli
 from harness.cli import coracle, ctr
 from harness.images import DOCKER, OCI, Image, digest, entry, layer
-from harness.registry import Registry, basic, certificate, needs, reply
+from harness.registry import Registry, basic, certificate, needs, reply, send_head
 
 STALL = "1"
 TABLE = os.environ.get("CORACLE_LIES")  # a file that gets a line for each
@@ -70,12 +70,7 @@ def partly(then):
         if not large(r, request):
             return False
         data = r.images[0].packed[0]
-        start = int(re.search(r"\d+", request.headers.get("Range", "0")).group())
-        request.send_response(206 if start else 200)
-        if start:
-            request.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        request.send_header("Content-Length", str(len(data) - start))
-        request.end_headers()
+        start = send_head(request, data)
         request.wfile.write(data[start:start + (len(data) - start) // 2])
         request.wfile.flush()
         return then(r, request)

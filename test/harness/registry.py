@@ -245,6 +245,17 @@ class TokenIssuer(Registry):
         return f"{text}.{base64url(signed)}"
 
 
+def send_head(request, data):
+    """The head of an answer, with the range that is asked for; gives where the body begins."""
+    start = int(re.search(r"\d+", request.headers.get("Range", "0")).group())
+    request.send_response(206 if start else 200)
+    if start:
+        request.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+    request.send_header("Content-Length", str(len(data) - start))
+    request.end_headers()
+    return start
+
+
 def trickle(counter, piece=65536, pause=0.01):
     """A behaviour: large blobs come slowly, so that a pull can be killed in the middle. `counter` has
     the `blobs`; its `sent` counts the bytes."""
@@ -252,13 +263,7 @@ def trickle(counter, piece=65536, pause=0.01):
         data = counter.blobs.get(request.path.rsplit("/", 1)[-1], b"")
         if "/blobs/" not in request.path or len(data) < 2 * piece:
             return False
-        start = int(re.search(r"\d+", request.headers.get("Range", "0")).group())
-        request.send_response(206 if start else 200)
-        if start:
-            request.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        request.send_header("Content-Length", str(len(data) - start))
-        request.end_headers()
-        for i in range(start, len(data), piece):
+        for i in range(send_head(request, data), len(data), piece):
             request.wfile.write(data[i:i + piece])
             counter.sent += len(data[i:i + piece])
             time.sleep(pause)

@@ -337,46 +337,78 @@ fallible command_tasks_ps(struct invocation *in)
 	return NULL;
 }
 
-static void metric(struct table *t, struct json *object, const char *name, uint64_t value)
+static void metric(struct table *t, const char *name, uint64_t value)
 {
 	table_cell(t, name);
 	table_printf(t, "%" PRIu64, value);
 	table_end(t, "");
-	json_set_u64(object, name, value);
 }
 
-// ctr's names for what cgroups of version 1 count; a limit that isn't there is 0, as there.
+#define MEMORY_UNLIMITED UINT64_C(0x7ffffffffffff000) // as cgroups of version 1 say it
+
+// What ctr makes of containerd's cgroups v1 statistics, as far as it is known here: the names are
+// its JSON's.
+static struct json *metrics_json(const struct engine_metrics *m, uint64_t memory_limit)
+{
+	struct json *all = json_new_object();
+	if (m->has_pids) {
+		struct json *pids = json_new_object();
+		json_set_u64(pids, "current", m->pids);
+		if (m->pids_limit != UINT64_MAX)
+			json_set_u64(pids, "limit", m->pids_limit);
+		json_set(all, "pids", pids);
+	}
+	if (m->has_cpu) {
+		struct json *cpu = json_new_object(), *usage = json_new_object();
+		json_set_u64(usage, "total", m->cpu_usage_ns);
+		json_set(cpu, "usage", usage);
+		json_set(all, "cpu", cpu);
+	}
+	if (m->has_memory) {
+		struct json *memory = json_new_object(), *usage = json_new_object();
+		json_set_u64(usage, "limit", memory_limit);
+		json_set_u64(usage, "usage", m->memory_usage_bytes);
+		json_set(memory, "usage", usage);
+		json_set(all, "memory", memory);
+	}
+	return all;
+}
+
+static void metrics_table(const struct engine_metrics *m, uint64_t memory_limit, struct table *t)
+{
+	table_row(t, (const char *[]){"METRIC", "VALUE", NULL});
+	if (m->has_memory) {
+		metric(t, "memory.usage_in_bytes", m->memory_usage_bytes);
+		metric(t, "memory.limit_in_bytes", memory_limit);
+	}
+	if (m->has_cpu)
+		metric(t, "cpuacct.usage", m->cpu_usage_ns);
+	if (m->has_pids) {
+		metric(t, "pids.current", m->pids);
+		metric(t, "pids.limit", m->pids_limit == UINT64_MAX ? 0 : m->pids_limit);
+	}
+}
+
 fallible command_tasks_metrics(struct invocation *in)
 {
 	TRY(argument_needed(in, 0, "container id must be provided"));
-	const char *format = flag_text(in, "format");
-	bool json = text_equal(format, "json");
-	if (!json && !text_equal(format, "table"))
-		return error_new(ERROR_USAGE, "format must be table or json");
+	bool json;
+	TRY(print_wants_json(in, &json));
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));
 	struct engine_metrics m;
 	TRY(engine_task_metrics(s.engine, in->args[0], &m));
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
-	auto_json struct json *object = json_new_object();
+	uint64_t memory_limit =
+		m.memory_limit_bytes > MEMORY_UNLIMITED ? MEMORY_UNLIMITED : m.memory_limit_bytes;
+	auto_json struct json *object = metrics_json(&m, memory_limit);
 	auto_table struct table head = TABLE_WIDE, t = TABLE_WIDE;
 	table_row(&head, (const char *[]){"ID", "TIMESTAMP", NULL});
 	table_cell(&head, in->args[0]);
 	table_printf(&head, "seconds:%lld nanos:%ld", (long long)now.tv_sec, now.tv_nsec);
 	table_end(&head, "");
-	table_row(&t, (const char *[]){"METRIC", "VALUE", NULL});
-	if (m.has_memory) {
-		metric(&t, object, "memory.usage_in_bytes", m.memory_usage_bytes);
-		metric(&t, object, "memory.limit_in_bytes",
-		       m.memory_limit_bytes == UINT64_MAX ? 0 : m.memory_limit_bytes);
-	}
-	if (m.has_cpu)
-		metric(&t, object, "cpuacct.usage", m.cpu_usage_ns);
-	if (m.has_pids) {
-		metric(&t, object, "pids.current", m.pids);
-		metric(&t, object, "pids.limit", m.pids_limit == UINT64_MAX ? 0 : m.pids_limit);
-	}
+	metrics_table(&m, memory_limit, &t);
 	auto_str struct str text = STR_LIMIT(OUTPUT_LIMIT);
 	if (json) {
 		print_json(object);

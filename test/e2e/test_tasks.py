@@ -158,8 +158,12 @@ def test_metrics(web):
     table = ctr("t", "metrics", web).out.splitlines()
     assert re.match(r"ID +TIMESTAMP", table[0]) and re.match(r"web +seconds:\d+ nanos:\d+", table[1])
     assert re.search(r"^cpuacct.usage +\d+", "\n".join(table), re.M)
+    found = json.loads(ctr("t", "metrics", "--format", "json", web).out)
+    assert found["cpu"]["usage"]["total"] > 0
+    if "memory" in found:
+        assert found["memory"]["usage"]["limit"] == 9223372036854771712  # none
     refused("format must be table or json", "t", "metrics", "--format", "yaml", web)
-    assert json.loads(ctr("t", "metric", "--format", "json", web).out)["cpuacct.usage"] > 0
+    assert ctr("t", "metric", "--format", "json", web).code == 0
     refused('container "nosuch" in namespace "default": not found', "t", "metrics", "nosuch")
 
 

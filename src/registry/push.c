@@ -33,13 +33,22 @@ static fallible is_there(struct registry *r, size_t i, const char *path, const c
 	return e;
 }
 
+// What it says that it keeps must be what it was given.
+static fallible check_kept(const struct http_response *response, const char *digest)
+{
+	const char *said = response->content_digest;
+	if (!said || !oci_digest_is_sha256(said) || !strcmp(said, digest))
+		return NULL;
+	return error_new(ERROR_CORRUPT, "the registry has it as %.80s", said);
+}
+
 // --- blobs --------------------------------------------------------------------------------------
 
 struct upload {
 	struct registry *r;
 	size_t host;
 	const struct registry_upload *blob;
-	char *location; // where the next piece goes
+	char *location; // where the next piece goes; NULL: it has not begun
 };
 
 static void upload_done(struct upload *u)
@@ -104,7 +113,7 @@ static fallible send(struct upload *u, const char *method, const char *url, uint
 	                     .limit = 1 << 16,
 	                     .response = &response};
 	TRY(session_ask(u->r, u->host, &q));
-	return is_chunk ? take_location(u, &response, url) : NULL;
+	return is_chunk ? take_location(u, &response, url) : check_kept(&response, u->blob->digest);
 }
 
 static fallible send_all(struct upload *u)
@@ -124,6 +133,7 @@ static fallible send_all(struct upload *u)
 static fallible push_once(struct upload *u)
 {
 	bool over = false;
+	free(take(&u->location));
 	TRY(begin(u, &over));
 	return over ? NULL : send_all(u);
 }
@@ -141,7 +151,7 @@ fallible registry_push_blob(struct registry *r, const struct registry_upload *b,
 	*ret_sent = true;
 	// An upload that broke is begun anew: what of it arrived isn't known.
 	struct error *e = push_once(&u);
-	for (unsigned n = 1; error_is(e, ERROR_SYSTEM) && n < TRIES_MAX; n++) {
+	for (unsigned n = 1; error_is(e, ERROR_SYSTEM) && u.location && n < TRIES_MAX; n++) {
 		session_debug(r, "%s; once more", e->message);
 		error_drop(&e);
 		e = push_once(&u);
@@ -173,5 +183,6 @@ fallible registry_push_manifest(struct registry *r, const char *tag_or_digest,
 	                     .body = &body,
 	                     .limit = 1 << 16,
 	                     .response = &response};
-	return session_ask(r, host, &q);
+	TRY(session_ask(r, host, &q));
+	return error_prefix(check_kept(&response, digest), "manifest %s", digest);
 }

@@ -449,32 +449,6 @@ def test_push_of_an_index(tmp_path):
         remove(f"{host}/two:1")
 
 
-def test_push_to_a_liar(busybox):
-    """Where it may not go, and what breaks: an error, and it isn't said to be there."""
-    def refuses(request):
-        return request.command in ("POST", "PUT") and reply(request, 403)
-
-    def no_location(request):
-        return request.command == "POST" and reply(request, 202)
-
-    def to_file(request):
-        return request.command == "POST" and reply(request, 202, headers={"Location": "file:///etc/passwd"})
-
-    def breaks(request):
-        if request.command == "POST":
-            return reply(request, 202, headers={"Location": "/v2/test/uploads/1"})
-        if request.command == "PUT":
-            request.close_connection = True
-            return True
-        return False
-
-    for behave, says in ((refuses, "403 Forbidden"), (no_location, "no Location"),
-                         (to_file, "only http and https"), (breaks, "Empty reply|reset|closed|pipe")):
-        with Registry(behave=behave) as r:
-            said = coracle("images", "push", "--plain-http", "--user", "me:x", r.ref, busybox, code=125).err
-            assert re.search(says, said), said
-
-
 # --- login ------------------------------------------------------------------------------------------
 
 @debian_registry

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a push sends: counted by a registry in this process that takes it by the specification."""
 import os
+import re
 
 import pytest
 
 from harness.cli import coracle
 from harness.images import DOCKER, OCI, Image, entry, layer
-from harness.registry import Registry, Store
+from harness.registry import Registry, Store, reply
 from test_pull import platforms_index
 
 MIB = 1 << 20
@@ -149,3 +150,72 @@ def test_an_upload_that_breaks_is_begun_anew(pulled):
         push(store, "a:1", r.ref)
         assert len(breaks) == 2 and store.names["a", "1"] == img.target
         assert {d: store.blobs[d] for d in img.blobs} == img.blobs
+
+
+# --- registries that lie --------------------------------------------------------------------------
+
+def drained(status, headers=(), body=b""):
+    """An answer once the body has been read."""
+    def answer(request):
+        request.rfile.read(int(request.headers.get("Content-Length", 0)))
+        return reply(request, status, body, headers)
+    return answer
+
+
+def on(method, word, answer):
+    return lambda request: request.command == method and word in request.path and answer(request)
+
+
+def hang_up(request):
+    request.close_connection = True
+    return True
+
+
+def stay_silent(request):
+    request.connection.settimeout(60)
+    try:
+        while request.connection.recv(65536):
+            pass  # until the client hangs up
+    except OSError:
+        pass
+    return hang_up(request)
+
+
+UPLOADS, MANIFESTS = "/blobs/uploads/", "/manifests/"
+LIARS = {
+    "forbidden": (on("POST", UPLOADS, drained(403)), "403 Forbidden"),
+    "broken": (on("POST", UPLOADS, drained(500)), "500"),
+    "too-many": (on("POST", UPLOADS, drained(429, {"Retry-After": "0"})), "429 Too Many Requests"),
+    "tomorrow": (on("POST", UPLOADS, drained(503, {"Retry-After": "86400"})), "asked again in 86400 seconds"),
+    "no-location": (on("POST", UPLOADS, drained(202)), "no Location"),
+    "to-a-file": (on("POST", UPLOADS, drained(202, {"Location": "file:///etc/passwd"})), "only http and https"),
+    "to-metadata": (on("POST", UPLOADS, drained(202, {"Location": "http://169.254.169.254/x"})), "link-local"),
+    "with-a-password": (on("POST", UPLOADS, drained(202, {"Location": "http://a:b@127.0.0.1/x"})), "user information"),
+    "in-a-circle": (on("POST", UPLOADS, lambda q: drained(307, {"Location": q.path})(q)), "more than 10 redirects"),
+    "hangs-up": (on("PUT", UPLOADS, hang_up), "Empty reply|reset|closed|[Pp]ipe|Send failure"),
+    "silent": (on("PUT", UPLOADS, stay_silent), "too slow|Operation"),
+    "refuses-the-blob": (on("PUT", UPLOADS, drained(400, body=b'{"errors":[{"message":"no such digest"}]}')),
+                         "400: no such digest"),
+    "another-blob": (on("PUT", UPLOADS, drained(201, {"Docker-Content-Digest": "sha256:" + "0" * 64})),
+                     "the registry has it as sha256:0000"),
+    "says-mounted": (on("POST", UPLOADS, drained(201)), "400: blob unknown"),
+    "says-it-is-there": (on("HEAD", "/blobs/", drained(200)), "400: blob unknown"),
+    "refuses-the-manifest": (on("PUT", MANIFESTS, drained(413)), "413"),
+    "another-manifest": (on("PUT", MANIFESTS, drained(201, {"Docker-Content-Digest": "sha256:" + "0" * 64})),
+                         "the registry has it as sha256:0000"),
+    "endless-answer": (on("PUT", MANIFESTS, lambda q: drained(201, body=b"x" * (1 << 20))(q)), "a body of more than"),
+}
+
+
+@pytest.mark.parametrize("row", LIARS)
+def test_lie(row, busybox):
+    """The error says what is wrong; and once the registry is honest, the same push goes well."""
+    behave, says = LIARS[row]
+    with Store(behave=behave) as store:
+        said = coracle("images", "push", "--plain-http", "--user", "me:x", f"{store.host}/a:1", busybox, code=125,
+                       env={"CORACLE_REGISTRY_STALL": "1"}).err
+        assert re.search(says, said.splitlines()[0]), said
+        assert all(line.startswith(("coracle: ", "hint: ")) for line in said.splitlines()), said
+        store.behave = None
+        coracle("images", "push", "--plain-http", f"{store.host}/a:1", busybox)
+        assert ("a", "1") in store.names

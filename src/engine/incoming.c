@@ -152,12 +152,34 @@ static void join_results(struct incoming *in, struct unpacking *linux_ones,
 	in->p.n_needs = n_needs;
 }
 
+static bool is_windows(const struct incoming *in)
+{
+	return engine_is_windows(&in->manifests[in->archive->images[0].manifests[0]]);
+}
+
+static fallible begin(struct incoming *in, const char *snapshotter, struct unpacking **u)
+{
+	if (*u)
+		unpacking_settle(*u);
+	return *u ? NULL : unpacking_begin(in->engine, in->session, snapshotter, u);
+}
+
+fallible incoming_ahead(struct incoming *in, struct transfer_unpacking **ret)
+{
+	const struct store_manifest *m = &in->manifests[in->archive->images[0].manifests[0]];
+	if (in->no_unpack)
+		return NULL;
+	TRY(begin(in, is_windows(in) ? SNAPSHOTS_WINDOWS : in->snapshotter, &in->ahead));
+	return unpacking_ahead(in->ahead, m, ret);
+}
+
 static fallible publish(struct incoming *in)
 {
 	defer(unpacking_cleanup_) struct unpacking *u = NULL, *w = NULL;
 	if (!in->no_unpack) {
-		TRY(unpacking_begin(in->engine, in->session, in->snapshotter, &u));
-		TRY(unpacking_begin(in->engine, in->session, SNAPSHOTS_WINDOWS, &w));
+		*(is_windows(in) ? &w : &u) = take(&in->ahead);
+		TRY(begin(in, in->snapshotter, &u));
+		TRY(begin(in, SNAPSHOTS_WINDOWS, &w));
 		TRY(unpack_images(in, u, false));
 		TRY(unpack_images(in, w, true));
 	}
@@ -208,6 +230,7 @@ fallible incoming_publish(struct incoming *in)
 
 void incoming_done(struct incoming *in)
 {
+	unpacking_free(in->ahead);
 	transfer_archive_free(in->archive);
 	arena_free(in->arena);
 	strings_done(&in->names);

@@ -12,6 +12,7 @@ struct incoming {
 	struct label_list labels;         // of the images
 	struct store_label source;        // of every blob; key NULL: none
 	const char *snapshotter;          // NULL: the engine's
+	struct unpacking *ahead;          // of the first manifest, begun while blobs come; or NULL
 	bool all_platforms, no_unpack;
 	struct strings names; // of the images, in order
 	// what becomes the publication
@@ -26,6 +27,8 @@ struct incoming {
 // Lists what `archive` holds; then the images can be named.
 fallible incoming_describe(struct incoming *in);
 void incoming_name(struct incoming *in, const struct transfer_image *image, const char *name);
+// Begins to unpack the image's first manifest while its blobs come (engine/private.h).
+fallible incoming_ahead(struct incoming *in, struct transfer_unpacking **ret);
 // Unpacks what lacks and publishes all of it.
 fallible incoming_publish(struct incoming *in);
 void incoming_done(struct incoming *in);

@@ -87,6 +87,17 @@ void unpacking_free(struct unpacking *u); // takes NULL
 // Unpacks the layers of `m` that neither the store nor this unpacking has.
 fallible unpacking_add(struct unpacking *u, const struct store_manifest *m, open_layer *open,
                        void *context);
+// Beside a fetch: the layers of `m` that lack are unpacked as their blobs come, which needs and
+// give are for; `m` must live until settle. What fails proves nothing, since a blob is only known
+// to be right when all of it is there: settle waits for the end and keeps the layers that are
+// whole, up to the first that isn't; unpacking_add() does the others and says what is wrong with
+// them. *ret NULL: not with this snapshotter.
+fallible unpacking_ahead(struct unpacking *u, const struct store_manifest *m,
+                         struct transfer_unpacking **ret);
+bool unpacking_needs(const struct unpacking *u, const char *digest);
+// Takes both descriptors: the blob at its beginning, and -1 or an eventfd that tells how it grows.
+void unpacking_give(struct unpacking *u, const char *digest, int blob_fd, int grown_fd);
+void unpacking_settle(struct unpacking *u);
 // For store_publish(): new snapshots and those that were found. Borrowed.
 void unpacking_result(struct unpacking *u, struct store_publication *p);
 

@@ -2,7 +2,8 @@
 // A registry's image becomes ours: the worker that speaks to the network asks for every blob, and
 // is told that it is there or given a file to fetch into. A blob that came is published at once,
 // under a lease, so that a killed pull keeps it and others share it; what was not finished stays
-// as a partial file. In the end layers are unpacked, and all is published under the image's name.
+// as a partial file. Layers are unpacked as they come; in the end all is published under the
+// image's name.
 #include "engine/incoming.h"
 #include "engine/registry_host.h"
 #include "oci/reference.h"
@@ -10,6 +11,7 @@
 #include "sys/process.h"
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -55,6 +57,33 @@ static struct store *store_of(const struct pull *p)
 
 // --- what the worker asks for -------------------------------------------------------------------
 
+// Every reader has its own place in the blob.
+static fallible give_whole(struct pull *p, const char *digest)
+{
+	while (p->in.ahead && unpacking_needs(p->in.ahead, digest)) {
+		auto_fd int fd = -1;
+		uint64_t size;
+		TRY(store_open_blob(store_of(p), p->in.engine->ns, digest, &fd, &size));
+		unpacking_give(p->in.ahead, digest, fd_take(&fd), -1);
+	}
+	return NULL;
+}
+
+// To a reader that follows who writes it. Two can't follow: they would take each other's news.
+static fallible give_growing(struct pull *p, const char *digest, int fd, int *ret_grown_fd)
+{
+	if (!p->in.ahead || !unpacking_needs(p->in.ahead, digest))
+		return NULL;
+	auto_free char *path = alloc_printf("/proc/self/fd/%d", fd);
+	auto_fd int reader = open(path, O_RDONLY | O_CLOEXEC);
+	auto_fd int grown = reader < 0 ? -1 : eventfd(0, EFD_CLOEXEC);
+	*ret_grown_fd = grown < 0 ? -1 : fcntl(grown, F_DUPFD_CLOEXEC, 0);
+	if (*ret_grown_fd < 0)
+		FAIL_ERRNO("blob %s", digest);
+	unpacking_give(p->in.ahead, digest, fd_take(&reader), fd_take(&grown));
+	return NULL;
+}
+
 static fallible find_in_store(struct pull *p, const struct transfer_wanted *w, bool *ret_has,
                               int *ret_fd)
 {
@@ -73,6 +102,8 @@ static fallible find_in_store(struct pull *p, const struct transfer_wanted *w, b
 		                 (unsigned long long)w->size_bytes);
 	if (w->is_document)
 		*ret_fd = fd_take(&fd);
+	else if (p->in.ahead && unpacking_needs(p->in.ahead, w->digest))
+		TRY(give_whole(p, w->digest));
 	return NULL;
 }
 
@@ -122,7 +153,7 @@ static struct pulled *find_pulled(struct pull *p, const char *digest)
 }
 
 static fallible want(void *arg, const struct transfer_wanted *w, enum transfer_want *ret,
-                     int *ret_fd)
+                     int *ret_fd, int *ret_grown_fd)
 {
 	struct pull *p = arg;
 	bool has = false;
@@ -147,6 +178,8 @@ static fallible want(void *arg, const struct transfer_wanted *w, enum transfer_w
 	if (has)
 		return store_remove_partial(store_of(p), w->digest);
 	*ret = TRANSFER_FETCH;
+	if (!w->is_document)
+		TRY(give_growing(p, w->digest, fd, ret_grown_fd));
 	return hand_out(p, w, fd_take(&fd), ret_fd);
 }
 
@@ -226,7 +259,17 @@ static fallible got(void *arg, const char *digest)
 	TRY(lock_release(b->fd));                       // the worker may have its copy open still
 	fd_cleanup_(&b->fd);
 	b->fd = -1;
-	return NULL;
+	return give_whole(p, digest);
+}
+
+// --- what it is ---------------------------------------------------------------------------------
+
+static fallible described(void *arg, struct transfer_archive *a, struct transfer_unpacking **ret)
+{
+	struct pull *p = arg;
+	p->in.archive = a;
+	TRY(incoming_describe(&p->in));
+	return incoming_ahead(&p->in, ret);
 }
 
 // --- asking -----------------------------------------------------------------------------------
@@ -239,7 +282,8 @@ static fallible fetch(struct pull *p)
 	TRY(engine_program("coracle-fetch", &program));
 	transfer.program = program;
 	const struct engine_pull *r = p->request;
-	const struct transfer_blobs blobs = {.want = want, .got = got, .arg = p};
+	const struct transfer_blobs blobs = {
+		.want = want, .described = described, .got = got, .arg = p};
 	const struct transfer_fetch_request request = {
 		.transfer = &transfer,
 		.registry = registry_request(&p->reference, &p->hosts, r->max_downloads),
@@ -248,7 +292,7 @@ static fallible fetch(struct pull *p)
 		.all_platforms = r->all_platforms,
 		.blobs = &blobs,
 	};
-	return transfer_fetch(&request, &p->in.archive);
+	return transfer_fetch(&request);
 }
 
 // What lies is thrown away at once; what broke is kept for the next pull.
@@ -271,7 +315,6 @@ static void after_error(struct pull *p, const struct error *e)
 static fallible publish(struct pull *p)
 {
 	TRY(labels_parse(p->request->labels, p->request->n_labels, false, &p->in.labels));
-	TRY(incoming_describe(&p->in));
 	incoming_name(&p->in, &p->in.archive->images[0], p->reference.normalised);
 	return incoming_publish(&p->in);
 }

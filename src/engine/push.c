@@ -25,8 +25,9 @@ static void push_done(struct push *p)
 }
 
 static fallible want(void *arg, const struct transfer_wanted *w, enum transfer_want *ret,
-                     int *ret_fd)
+                     int *ret_fd, int *ret_grown_fd)
 {
+	(void)ret_grown_fd; // nothing grows here
 	const struct push *p = arg;
 	uint64_t size;
 	*ret = TRANSFER_HAVE;

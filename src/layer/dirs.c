@@ -176,12 +176,25 @@ bool unpack_hides_lower(const struct unpack *u, const char *path)
 	}
 }
 
+fallible lower_dir(struct unpack *u, int *ret)
+{
+	if (u->r->await_lower && !u->lower_is_awaited)
+		TRY(u->r->await_lower(u->r->arg, &u->lower_dirfd));
+	u->lower_is_awaited = true;
+	*ret = u->lower_dirfd;
+	return NULL;
+}
+
 fallible lower_open(struct unpack *u, const char *path, uint64_t flags, int *ret)
 {
+	int lower;
 	*ret = -1;
-	if (u->r->lower_dirfd < 0 || unpack_hides_lower(u, path))
+	if (unpack_hides_lower(u, path))
 		return NULL;
-	int fd = open_resolved(u->r->lower_dirfd, path, flags | O_NOFOLLOW);
+	TRY(lower_dir(u, &lower));
+	if (lower < 0)
+		return NULL;
+	int fd = open_resolved(lower, path, flags | O_NOFOLLOW);
 	// ELOOP, ENOTDIR: a link or file below stands where this layer has a directory, which hides
 	// it.
 	if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)

@@ -80,6 +80,9 @@ struct unpack {
 	struct path_set opaque;   // directories that hide what is below; overlay only
 	struct inode_set brought; // inodes of this layer; native only
 	bool root_opaque;
+	bool root_is_set; // its metadata, by an entry or the copy of what is below
+	int lower_dirfd;  // see lower_dir()
+	bool lower_is_awaited;
 	unsigned warned; // bits of enum warning
 
 	struct windows_state *windows; // NULL: Linux' rules
@@ -121,6 +124,8 @@ static inline void dir_cleanup_(struct dir **d)
 
 fallible join_path(const char *dir, const char *name, char ret[PATH_BYTES + 1]);
 // Whether a directory of this layer, or one above it, hides what is below.
+// What is below, merged: waits until it is whole. -1: nothing.
+fallible lower_dir(struct unpack *u, int *ret);
 bool unpack_hides_lower(const struct unpack *u, const char *path);
 // Opens `path` below; *ret -1 if it isn't there or hidden. O_PATH|O_NOFOLLOW for looking.
 fallible lower_open(struct unpack *u, const char *path, uint64_t flags, int *ret);

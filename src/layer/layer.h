@@ -44,6 +44,10 @@ struct layer_stream;
 // The thread, and everything that libcrypto wants from the system, is made here: confine the
 // process between the two. More than `limit_bytes` inflated bytes are an error LIMIT.
 fallible layer_stream_new(int fd, int flags, uint64_t limit_bytes, struct layer_stream **ret);
+// The blob is being written meanwhile: at its end `grown_fd` (borrowed) is read, an eventfd that
+// its writer adds to after every piece, until `size_bytes` bytes have come. It can be cut and
+// written anew: then the sums are wrong. Call it before the first layer_stream_more().
+void layer_stream_follow(struct layer_stream *s, int grown_fd, uint64_t size_bytes);
 void layer_stream_free(struct layer_stream *s); // ends the thread; takes NULL
 
 // The next bytes, valid until the next call; *ret_size 0 at the end. Fits struct tar_source.
@@ -70,6 +74,9 @@ struct layer_unpack_request {
 	// What is below, merged, read-only: parents that the layer takes for granted, links and
 	// files to link to may lie there. -1: nothing (and if `native`).
 	int lower_dirfd;
+	// Instead: what is below isn't whole yet. It is called once, when the layer needs something
+	// of it, waits, and gives a descriptor (borrowed; -1: nothing). NULL: lower_dirfd it is.
+	fallible (*await_lower)(void *arg, int *ret_dirfd);
 	// Whiteouts remove at once. Else they become overlay's devices 0/0, and opaque folders are
 	// told to on_opaque, which marks them (trusted.overlay.opaque needs CAP_SYS_ADMIN).
 	bool native;

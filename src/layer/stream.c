@@ -27,6 +27,8 @@ struct layer_stream {
 	struct layer_hash *read_hash;
 	uint64_t inflated;
 	_Atomic uint64_t consumed;
+	int grown_fd;         // -1: the blob is whole
+	uint64_t grows_until; // its size then
 	_Atomic int compression;
 
 	// The consumer's.
@@ -48,23 +50,48 @@ struct layer_stream {
 
 // --- producer ---------------------------------------------------------------------------------
 
+static fallible read_some(int fd, void *bytes, size_t size, size_t *ret_size)
+{
+	ssize_t n;
+	do
+		n = read(fd, bytes, size);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		FAIL_ERRNO("read the blob");
+	*ret_size = (size_t)n;
+	return NULL;
+}
+
+// Nothing at the end. The end of a blob that is being written is where its size says.
+static fallible read_piece(struct layer_stream *s, void *bytes, size_t size, size_t *ret_size)
+{
+	if (s->grown_fd < 0)
+		return read_some(s->fd, bytes, size, ret_size);
+	*ret_size = 0;
+	for (;;) {
+		uint64_t left = s->grows_until - atomic_load(&s->consumed), pieces;
+		if (!left)
+			return NULL;
+		TRY(read_some(s->fd, bytes, left < size ? (size_t)left : size, ret_size));
+		if (*ret_size)
+			return NULL;
+		TRY(read_some(s->grown_fd, &pieces, sizeof(pieces), ret_size));
+	}
+}
+
 static fallible read_input(struct layer_stream *s)
 {
 	// What is left moves to the front: only the detection leaves something.
 	memmove(s->input, s->in.bytes, s->in.size);
 	s->in.bytes = s->input;
-	ssize_t n;
-	do
-		n = read(s->fd, s->input + s->in.size, INPUT_SIZE - s->in.size);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		FAIL_ERRNO("read the blob");
+	size_t n;
+	TRY(read_piece(s, s->input + s->in.size, INPUT_SIZE - s->in.size, &n));
 	if (!n)
 		s->in.ended = true;
 	if (s->read_hash)
-		TRY(layer_hash_add(s->read_hash, s->input + s->in.size, (size_t)n));
-	s->in.size += (size_t)n;
-	atomic_fetch_add(&s->consumed, (uint64_t)n);
+		TRY(layer_hash_add(s->read_hash, s->input + s->in.size, n));
+	s->in.size += n;
+	atomic_fetch_add(&s->consumed, n);
 	return NULL;
 }
 
@@ -238,11 +265,18 @@ fallible layer_stream_new(int fd, int flags, uint64_t limit_bytes, struct layer_
 	s->fd = fd;
 	s->flags = flags;
 	s->limit_bytes = limit_bytes;
+	s->grown_fd = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
 	TRY(start(s));
 	*ret = take(&s);
 	return NULL;
+}
+
+void layer_stream_follow(struct layer_stream *s, int grown_fd, uint64_t size_bytes)
+{
+	s->grown_fd = grown_fd;
+	s->grows_until = size_bytes;
 }
 
 void layer_stream_free(struct layer_stream *s)

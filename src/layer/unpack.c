@@ -124,6 +124,7 @@ static fallible make_directory(struct unpack *u, const struct tar_entry *e, cons
 		TRY(join_path(p->dir->path, p->name, path));
 		TRY(make_dir(u, p->dir, p->name, &made));
 	}
+	u->root_is_set |= !*path;
 	auto_dir_pin struct dir *d = NULL;
 	TRY(dirs_open(u, path, &d));
 	if (!made)
@@ -291,20 +292,28 @@ static fallible unpack_entry(struct unpack *u, const struct tar_entry *e)
 	return unpack_at(u, e, &place);
 }
 
-// The root is as below unless the layer says otherwise.
 static fallible begin_root(struct unpack *u)
 {
-	struct timespec mtime = {0};
 	auto_dir_pin struct dir *root = NULL;
 	bool is_empty = true;
 	if (u->r->native)
 		TRY(dir_is_empty(u->r->new_dirfd, &is_empty));
-	TRY(dirs_open(u, "", &root)); // native: remembers its time
-	if (!is_empty)
-		return NULL; // a copy of what is below
-	if (u->r->lower_dirfd >= 0) {
-		auto_fd int lower = -1;
-		TRY(lower_open(u, "", O_RDONLY | O_DIRECTORY, &lower));
+	u->root_is_set = !is_empty;     // a copy of what is below
+	return dirs_open(u, "", &root); // native: remembers its time
+}
+
+// The root is as below unless the layer says otherwise. In the end, since nothing else may need
+// what is below.
+static fallible end_root(struct unpack *u)
+{
+	struct timespec mtime = {0};
+	auto_dir_pin struct dir *root = NULL;
+	int lower;
+	if (u->root_is_set)
+		return NULL;
+	TRY(dirs_open(u, "", &root));
+	TRY(lower_dir(u, &lower));
+	if (lower >= 0) {
 		TRY(inherit_dir(u, root->fd, lower, &mtime));
 	} else {
 		const struct metadata plain = {.mode = 0755};
@@ -330,6 +339,7 @@ static fallible unpack_all(struct unpack *u)
 	if (u->windows)
 		TRY(unpack_windows_links(u));
 	TRY(hide_lower_root(u));
+	TRY_AS(end_root(u), "root");
 	return dirs_apply_times(u);
 }
 
@@ -345,7 +355,8 @@ static void unpack_done(struct unpack *u)
 fallible layer_unpack(const struct layer_unpack_request *r, struct layer_unpacked *ret)
 {
 	struct tar_source source = {layer_stream_more, r->stream};
-	defer(unpack_done) struct unpack u = {.r = r, .tar = tar_reader_new(&source)};
+	defer(unpack_done) struct unpack u = {
+		.r = r, .tar = tar_reader_new(&source), .lower_dirfd = r->lower_dirfd};
 	for (size_t i = 0; i < DIRS; i++)
 		u.dirs[i].fd = -1;
 	if (r->windows)

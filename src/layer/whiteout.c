@@ -128,10 +128,13 @@ fallible opaque(struct unpack *u, struct dir *d)
 
 fallible hide_lower_root(struct unpack *u)
 {
-	if (!u->root_opaque || u->r->lower_dirfd < 0)
+	int lower = -1;
+	if (u->root_opaque)
+		TRY(lower_dir(u, &lower));
+	if (lower < 0)
 		return NULL;
 	auto_strings struct strings names = {0};
-	TRY_AS(list_names(u->r->lower_dirfd, &names), "root below");
+	TRY_AS(list_names(lower, &names), "root below");
 	auto_dir_pin struct dir *root = NULL;
 	TRY(dirs_open(u, "", &root));
 	for (size_t i = 0; i < names.n; i++)

@@ -205,6 +205,9 @@ static fallible write_piece(struct download *d, const char *bytes, size_t size)
 		}
 		done += (size_t)n;
 	}
+	const uint64_t one = 1;
+	if (d->blob->grown_fd >= 0)
+		ignore(write(d->blob->grown_fd, &one, sizeof(one))); // nobody may wait for it
 	return add(d, bytes, size);
 }
 

@@ -71,7 +71,8 @@ struct registry_blob {
 	bool size_is_limit;      // nobody knows more than that: at most so many
 	const char *const *urls; // of foreign layers: asked when no host has it
 	size_t n_urls;
-	int fd; // readable and writable; what it holds already is gone on from
+	int fd;       // readable and writable; what it holds already is gone on from
+	int grown_fd; // an eventfd that is told of every piece that was written; -1: none
 	atomic_uint_least64_t *done_bytes; // for progress; may be NULL
 };
 // Fetches a blob into its descriptor and checks size and digest. After an error or kill -9 the

@@ -100,14 +100,11 @@ fallible channel_opaque(void *unused, int dirfd)
 	return NULL;
 }
 
-fallible channel_want(const char *digest, uint64_t size_bytes, unsigned flags, enum want_kind *ret,
-                      int *ret_fd)
+// What the client answers, and at most two descriptors.
+static uint32_t receive_answer(int ret_fds[2])
 {
-	struct packet p = {.kind = PACKET_WANT, .item_i = flags, .total = size_bytes};
-	set_text(&p, digest);
-	send_packet(&p, -1);
 	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
 		struct cmsghdr align;
 	} control = {0};
 	struct want_answer answer;
@@ -122,12 +119,40 @@ fallible channel_want(const char *digest, uint64_t size_bytes, unsigned flags, e
 	while (n < 0 && errno == EINTR);
 	if (n != (ssize_t)sizeof(answer))
 		_exit(1); // the client is gone
-	*ret_fd = -1;
+	ret_fds[0] = ret_fds[1] = -1;
 	const struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
-	*ret = (enum want_kind)answer.kind;
+	    c->cmsg_len <= CMSG_LEN(2 * sizeof(int)))
+		memcpy(ret_fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+	return answer.kind;
+}
+
+// Without a descriptor: the filter of who unpacks knows no other call.
+static uint32_t receive_plain_answer(void)
+{
+	struct want_answer answer;
+	ssize_t n;
+	do
+		n = recv(channel, &answer, sizeof(answer), 0);
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(answer))
+		_exit(1); // the client is gone
+	return answer.kind;
+}
+
+fallible channel_want(const char *digest, uint64_t size_bytes, unsigned flags, enum want_kind *ret,
+                      int *ret_fd, int *ret_grown_fd)
+{
+	struct packet p = {.kind = PACKET_WANT, .item_i = flags, .total = size_bytes};
+	set_text(&p, digest);
+	send_packet(&p, -1);
+	int fds[2];
+	*ret = (enum want_kind)receive_answer(fds);
+	*ret_fd = fds[0];
+	if (ret_grown_fd)
+		*ret_grown_fd = fds[1];
+	else if (fds[1] >= 0)
+		close(fds[1]);
 	return NULL;
 }
 
@@ -135,16 +160,22 @@ fallible channel_ask_opaque(void *unused, int dirfd, bool *ret)
 {
 	(void)unused;
 	const struct packet p = {.kind = PACKET_ASK_OPAQUE};
-	struct want_answer answer;
 	send_packet(&p, dirfd);
-	ssize_t n;
-	do
-		n = recv(channel, &answer, sizeof(answer), 0);
-	while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)sizeof(answer))
-		_exit(1); // the client is gone
-	*ret = answer.kind != 0;
+	*ret = receive_plain_answer() != 0;
 	return NULL;
+}
+
+void channel_await_lower(void)
+{
+	const struct packet p = {.kind = PACKET_LOWER};
+	send_packet(&p, -1);
+	receive_plain_answer();
+}
+
+void channel_described(void)
+{
+	const struct packet p = {.kind = PACKET_DESCRIBED};
+	send_packet(&p, -1);
 }
 
 void channel_got(const char *digest)

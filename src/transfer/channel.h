@@ -21,7 +21,10 @@ fallible channel_opaque(void *unused, int dirfd);
 fallible channel_ask_opaque(void *unused, int dirfd, bool *ret);
 void channel_done(uint64_t bytes, uint64_t n_inodes);
 void channel_error(const struct error *e);
-// Asks for a blob (protocol.h). *ret_fd is the caller's, -1 if none came.
+// Asks for a blob (protocol.h). *ret_fd and the eventfd (ret_grown_fd may be NULL) are the
+// caller's, -1 if none came.
 fallible channel_want(const char *digest, uint64_t size_bytes, unsigned flags, enum want_kind *ret,
-                      int *ret_fd);
+                      int *ret_fd, int *ret_grown_fd);
+void channel_described(void);
+void channel_await_lower(void); // returns when it is mounted
 void channel_got(const char *digest);

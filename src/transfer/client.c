@@ -78,7 +78,7 @@ fallible client_mount(int dirfd, bool writable, int *ret)
 struct birth {
 	const char *program;
 	const char *argv[3];
-	int fds[WORKER_LOWER + 1]; // by their numbers in the worker; -1: closed
+	int fds[WORKER_GROWN + 1]; // by their numbers in the worker; -1: closed
 };
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -123,7 +123,7 @@ static _Noreturn void be_worker(struct birth *b)
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	int sys = place_fds(b->fds, WORKER_LOWER + 1);
+	int sys = place_fds(b->fds, WORKER_GROWN + 1);
 	if (sys)
 		give_up(socket, sys, "descriptors of the worker");
 	execve(b->program, (char *const *)(uintptr_t)b->argv, no_environment);
@@ -138,7 +138,7 @@ static fallible spawn(const struct client_job *job, int request, int socket, int
 	struct birth b = {job->transfer->program,
 	                  {job->transfer->program, job->role, NULL},
 	                  {null, null, KEEP_STDERR ? STDERR_FILENO : null, socket, request,
-	                   job->answer, job->input, job->target, job->lower}};
+	                   job->answer, job->input, job->target, job->lower, job->grown}};
 	const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID;
 	const struct namespace_clone clone = {.flags = namespaces |
 	                                               (job->network ? 0 : CLONE_NEWNET),
@@ -155,11 +155,12 @@ static fallible spawn(const struct client_job *job, int request, int socket, int
 
 // --- listening ----------------------------------------------------------------------------------
 
-struct listener {
+struct client_worker {
 	struct client_job *job;
+	int socket, pidfd;
 	uint64_t target_mount; // its mount ID
-	int socket;
 	size_t n_wants;
+	bool awaits_lower;
 	bool done;
 	struct error *error; // what the worker says went wrong
 };
@@ -177,7 +178,7 @@ static fallible mount_id(int fd, uint64_t *ret)
 }
 
 // The worker may name any directory of its own; only one on its target's mount is looked at.
-static fallible check_directory(const struct listener *l, int fd, const char *role)
+static fallible check_directory(const struct client_worker *l, int fd, const char *role)
 {
 	struct stat st;
 	uint64_t mount;
@@ -191,7 +192,7 @@ static fallible check_directory(const struct listener *l, int fd, const char *ro
 	return NULL;
 }
 
-static fallible mark_opaque(const struct listener *l, int fd)
+static fallible mark_opaque(const struct client_worker *l, int fd)
 {
 	TRY(check_directory(l, fd, "unpack"));
 	if (fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0) < 0)
@@ -204,23 +205,24 @@ static fallible broke(void)
 	return error_new(ERROR_CORRUPT, "the worker broke the protocol");
 }
 
-static fallible send_answer(int socket, enum want_kind kind, int fd)
+static fallible send_answer(int socket, enum want_kind kind, const int *fds, size_t n_fds)
 {
+	enum { FDS_MAX = 2 };
 	struct want_answer answer = {.kind = kind};
 	struct iovec part = {&answer, sizeof(answer)};
 	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control = {0};
 	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
-	if (fd >= 0) {
+	if (n_fds) {
 		m.msg_control = control.bytes;
-		m.msg_controllen = sizeof(control.bytes);
+		m.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
 		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
 	}
 	ssize_t n;
 	do
@@ -233,7 +235,7 @@ static fallible send_answer(int socket, enum want_kind kind, int fd)
 }
 
 // A redirect would mean that the directory's content lies elsewhere: coracle's mounts make none.
-static fallible answer_opaque(const struct listener *l, int fd)
+static fallible answer_opaque(const struct client_worker *l, int fd)
 {
 	char value[2];
 	TRY(check_directory(l, fd, "diff"));
@@ -242,13 +244,13 @@ static fallible answer_opaque(const struct listener *l, int fd)
 		                                    "redirect_dir, which a layer can't show");
 	bool is_opaque = fgetxattr(fd, "trusted.overlay.opaque", value, sizeof(value)) == 1 &&
 	                 value[0] == 'y';
-	return send_answer(l->socket, (enum want_kind)is_opaque, -1);
+	return send_answer(l->socket, (enum want_kind)is_opaque, NULL, 0);
 }
 
-static fallible take_want(struct listener *l, const struct packet *p)
+static fallible take_want(struct client_worker *l, const struct packet *p)
 {
 	const struct transfer_blobs *blobs = l->job->blobs;
-	auto_fd int fd = -1;
+	auto_fd int fd = -1, grown = -1;
 	enum transfer_want kind = TRANSFER_FETCH;
 	if (!blobs || !oci_digest_is_sha256(p->text) || ++l->n_wants > BLOBS_MAX ||
 	    p->total > INT64_MAX)
@@ -258,11 +260,12 @@ static fallible take_want(struct listener *l, const struct packet *p)
 	                                       .size_bytes = p->total,
 	                                       .is_document = p->item_i & WANT_DOCUMENT,
 	                                       .patiently = p->item_i & WANT_PATIENTLY};
-	TRY(blobs->want(blobs->arg, &wanted, &kind, &fd));
-	return send_answer(l->socket, (enum want_kind)kind, fd);
+	TRY(blobs->want(blobs->arg, &wanted, &kind, &fd, &grown));
+	const int fds[] = {fd, grown};
+	return send_answer(l->socket, (enum want_kind)kind, fds, fd < 0 ? 0 : grown < 0 ? 1 : 2);
 }
 
-static fallible take_got(const struct listener *l, const struct packet *p)
+static fallible take_got(const struct client_worker *l, const struct packet *p)
 {
 	const struct transfer_blobs *blobs = l->job->blobs;
 	if (!blobs || !oci_digest_is_sha256(p->text))
@@ -271,7 +274,25 @@ static fallible take_got(const struct listener *l, const struct packet *p)
 	return blobs->got(blobs->arg, p->text);
 }
 
-static void take_error(struct listener *l, const struct packet *p)
+static fallible take_described(const struct client_worker *l)
+{
+	struct transfer_archive *a = NULL;
+	if (!l->job->blobs || !l->job->blobs->described || l->job->is_described)
+		return broke();
+	l->job->is_described = true;
+	TRY_AS(client_read_answer(l->job->answer, -1, &a), "answer of the worker");
+	return l->job->blobs->described(l->job->blobs->arg, a, &l->job->beside);
+}
+
+static fallible take_lower(struct client_worker *l)
+{
+	if (!l->job->lower_comes || l->awaits_lower)
+		return broke();
+	l->awaits_lower = true;
+	return NULL;
+}
+
+static void take_error(struct client_worker *l, const struct packet *p)
 {
 	static const char *const none = "no reason given";
 	if (l->error)
@@ -285,7 +306,7 @@ static void take_error(struct listener *l, const struct packet *p)
 	l->error->sys = p->sys;
 }
 
-static fallible take_packet(struct listener *l, struct packet *p, int fd)
+static fallible take_packet(struct client_worker *l, struct packet *p, int fd)
 {
 	const struct transfer *t = l->job->transfer;
 	p->text[sizeof(p->text) - 1] = 0;
@@ -309,6 +330,10 @@ static fallible take_packet(struct listener *l, struct packet *p, int fd)
 		return mark_opaque(l, fd);
 	case PACKET_WANT:
 		return take_want(l, p);
+	case PACKET_DESCRIBED:
+		return take_described(l);
+	case PACKET_LOWER:
+		return take_lower(l);
 	case PACKET_GOT:
 		return take_got(l, p);
 	case PACKET_ASK_OPAQUE:
@@ -356,28 +381,6 @@ static fallible receive(int socket, struct packet *p, int *ret_fd, bool *ret_end
 	return NULL;
 }
 
-static fallible await_packet(int socket, int stop_fd)
-{
-	struct pollfd p[] = {{.fd = socket, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
-	while (poll(p, 2, -1) < 0)
-		if (errno != EINTR)
-			FAIL_ERRNO("listen to the worker");
-	return p[1].revents ? error_new(ERROR_SYSTEM, "interrupted") : NULL;
-}
-
-static fallible listen_to(struct listener *l, int socket)
-{
-	struct packet p;
-	for (bool ended = false;;) {
-		auto_fd int fd = -1;
-		TRY(await_packet(socket, l->job->transfer->stop_fd));
-		TRY(receive(socket, &p, &fd, &ended));
-		if (ended)
-			return NULL;
-		TRY(take_packet(l, &p, fd));
-	}
-}
-
 static struct error *describe_end(int status)
 {
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
@@ -403,31 +406,130 @@ static fallible make_request(const struct json *request, int *ret)
 	return NULL;
 }
 
-fallible client_run(struct client_job *job)
+fallible client_start(struct client_job *job, struct client_worker **ret)
 {
-	int pair[2], status = 0;
-	auto_fd int request = -1, pidfd = -1;
-	struct listener l = {.job = job};
+	int pair[2];
+	auto_fd int request = -1;
+	uint64_t target_mount = 0;
 	TRY(make_request(job->request, &request));
 	if (job->target >= 0)
-		TRY(mount_id(job->target, &l.target_mount));
+		TRY(mount_id(job->target, &target_mount));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		FAIL_ERRNO("socket of the worker");
-	auto_fd int ours = pair[0], theirs = pair[1];
-	l.socket = ours;
+	auto_fd int ours = pair[0], theirs = pair[1]; // else its end would never be seen
+	auto_fd int pidfd = -1;
 	TRY(spawn(job, request, theirs, &pidfd));
-	close(fd_take(&theirs)); // else its end would never be seen
-	struct error *e = listen_to(&l, ours);
-	if (e)
-		pidfd_signal(pidfd, SIGKILL);
-	int sys = pidfd_wait_exit(pidfd, PIDFD_REAP, &status);
-	if (!e && sys)
-		e = error_system(sys, "wait for the worker");
-	if (e) {
-		error_free(l.error);
-		return e;
+	struct client_worker *w = alloc(sizeof(*w));
+	*w = (struct client_worker){.job = job,
+	                            .socket = fd_take(&ours),
+	                            .pidfd = fd_take(&pidfd),
+	                            .target_mount = target_mount};
+	*ret = w;
+	return NULL;
+}
+
+void client_kill(struct client_worker *w)
+{
+	int status;
+	if (!w)
+		return;
+	pidfd_signal(w->pidfd, SIGKILL);
+	pidfd_wait_exit(w->pidfd, PIDFD_REAP, &status);
+	close(w->socket);
+	close(w->pidfd);
+	error_free(w->error);
+	free(w);
+}
+
+fallible client_wait(struct client_worker *const *workers, size_t n, int stop_fd, size_t *ret_i)
+{
+	struct pollfd p[CLIENT_WORKERS_MAX + 1] = {{.fd = stop_fd, .events = POLLIN}};
+	for (size_t i = 0; i < n; i++)
+		p[i + 1] = (struct pollfd){.fd = workers[i]->socket, .events = POLLIN};
+	while (poll(p, n + 1, -1) < 0)
+		if (errno != EINTR)
+			FAIL_ERRNO("listen to the worker");
+	if (p[0].revents)
+		return error_new(ERROR_SYSTEM, "interrupted");
+	for (size_t i = 0; i < n; i++)
+		if (p[i + 1].revents)
+			*ret_i = i;
+	return NULL;
+}
+
+static fallible end(struct client_worker *w)
+{
+	int status = 0;
+	int sys = pidfd_wait_exit(w->pidfd, PIDFD_REAP, &status);
+	if (sys)
+		return error_system(sys, "wait for the worker");
+	if (w->error)
+		return take(&w->error);
+	return w->done && !status ? NULL : describe_end(status);
+}
+
+fallible client_listen(struct client_worker **w, bool *ret_ended)
+{
+	struct packet p;
+	auto_fd int fd = -1;
+	bool ended = false;
+	*ret_ended = false;
+	TRY(receive((*w)->socket, &p, &fd, &ended));
+	if (!ended)
+		return take_packet(*w, &p, fd);
+	*ret_ended = true;
+	struct error *e = end(*w);
+	client_kill(take(w)); // reaped already
+	return e;
+}
+
+bool client_awaits_lower(const struct client_worker *w)
+{
+	return w->awaits_lower;
+}
+
+// In the worker's mount namespace: 0 or an errno. Nothing but it could have mounted there.
+static int attach_lower(int pidfd, int mount)
+{
+	int sys = namespace_enter_process(pidfd, CLONE_NEWNS);
+	if (sys)
+		return sys;
+	int target = open("/lower", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return target < 0 ? errno : mount_attach(mount, target);
+}
+
+fallible client_give_lower(struct client_worker *w, int mount)
+{
+	const struct namespace_clone clone = {.cgroup = -1, .exit_signal = SIGCHLD};
+	pid_t pid;
+	auto_fd int pidfd = -1;
+	int status = 0;
+	w->awaits_lower = false;
+	w->job->lower_comes = false;
+	int sys = namespace_clone(&clone, &pid, &pidfd);
+	if (!sys && !pid)
+		_exit(attach_lower(w->pidfd, mount));
+	if (!sys)
+		sys = pidfd_wait_exit(pidfd, PIDFD_REAP, &status);
+	if (!sys)
+		sys = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+	// A worker that died meanwhile is heard of by the end of its packets.
+	if (sys && sys != ESRCH)
+		return error_system(sys, "mount what is below");
+	return send_answer(w->socket, 0, NULL, 0);
+}
+
+fallible client_run(struct client_job *job)
+{
+	struct client_worker *w;
+	TRY(client_start(job, &w));
+	struct error *e = NULL;
+	for (bool ended = false; !e && !ended;) {
+		size_t i;
+		e = client_wait(&w, 1, job->transfer->stop_fd, &i);
+		if (!e)
+			e = client_listen(&w, &ended);
 	}
-	if (l.error)
-		return l.error;
-	return l.done && !status ? NULL : describe_end(status);
+	client_kill(w);
+	return e;
 }

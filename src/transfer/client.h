@@ -121,9 +121,17 @@ struct transfer_wanted {
 	bool is_document;    // manifest, index or config
 	bool patiently;      // wait for who is fetching it; then no other blob is being fetched
 };
+struct transfer_unpacking;
 struct transfer_blobs {
+	// *ret_grown_fd: an eventfd that is told of every piece that is written, if anybody waits
+	// for them; else it stays -1.
 	fallible (*want)(void *arg, const struct transfer_wanted *wanted, enum transfer_want *ret,
-	                 int *ret_fd);
+	                 int *ret_fd, int *ret_grown_fd);
+	// Of `fetch`, once, when all documents are there and before the first layer is wanted: what
+	// the image is. `a` is the callee's. An unpacking (*ret, borrowed, may stay NULL) goes on
+	// beside, whose blobs come by `want` and `got`.
+	fallible (*described)(void *arg, struct transfer_archive *a,
+	                      struct transfer_unpacking **ret);
 	// All of it is there and has the right digest, the worker says.
 	fallible (*got)(void *arg, const char *digest);
 	void *arg;
@@ -148,10 +156,10 @@ struct transfer_fetch_request {
 };
 // Fetches an image: manifests of the wanted platforms, configs, layers. The worker has the host's
 // network and no file but copies of /etc/{hosts,resolv.conf,nsswitch.conf} and the certificates.
-// In *ret blobs have no `name`; its one image is the target, and so is `index`.
+// In what it describes blobs have no `name`; its one image is the target, and so is `index`.
 // Errors: NOT_FOUND (no such image or platform), INVALID, CORRUPT, LIMIT, UNSUPPORTED, BUSY (to be
 // asked again later), SYSTEM (not reached, ENOSPC…). What came stays in the descriptors.
-fallible transfer_fetch(const struct transfer_fetch_request *r, struct transfer_archive **ret);
+fallible transfer_fetch(const struct transfer_fetch_request *r);
 
 struct transfer_push_request {
 	const struct transfer *transfer; // its program is coracle-fetch
@@ -183,6 +191,8 @@ fallible transfer_check_login(const struct transfer *transfer, const struct tran
 
 struct transfer_unpack_layer {
 	int blob_fd;            // the (compressed) blob, at its beginning; borrowed
+	bool grows;             // it is being written meanwhile
+	int grown_fd;           // if so: an eventfd that is told of every piece; borrowed
 	uint64_t size_bytes;    // by its descriptor: the blob has exactly so many
 	const char *digest;     // verified again while it is read
 	const char *media_type; // one of a layer; the compression is known by the bytes
@@ -210,6 +220,18 @@ struct transfer_unpack_request {
 // Errors: CORRUPT (digest, diff ID, damaged tar), INVALID (what may not be in a layer), LIMIT,
 // UNSUPPORTED (media type), SYSTEM. After an error or kill -9 the folders hold garbage.
 fallible transfer_unpack(struct transfer_unpack_request *r);
+
+// The same by steps: layers begin in their order, when their blobs were given, several at a time;
+// one that needs what is below waits for it. The request and all it points to must live as long;
+// its blob_fd and grown_fd are set by transfer_unpacking_give(), and belong to the unpacking then.
+fallible transfer_unpacking_begin(const struct transfer_unpack_request *r,
+                                  struct transfer_unpacking **ret);
+void transfer_unpacking_give(struct transfer_unpacking *u, size_t i, int blob_fd, bool grows,
+                             int grown_fd);
+bool transfer_unpacking_has(const struct transfer_unpacking *u, size_t i);
+// Waits for all. *ret_n_whole: so many from the bottom are whole, also after an error.
+fallible transfer_unpacking_finish(struct transfer_unpacking *u, size_t *ret_n_whole);
+void transfer_unpacking_free(struct transfer_unpacking *u); // ends its workers; takes NULL
 
 struct transfer_diff_request {
 	const struct transfer *transfer;

@@ -282,7 +282,8 @@ fallible transfer_read_archive(const struct transfer_archive_request *r,
 	                         .input = r->fd,
 	                         .answer = answer,
 	                         .target = target,
-	                         .lower = -1};
+	                         .lower = -1,
+	                         .grown = -1};
 	TRY(client_space_error(client_run(&job), !r->limit_bytes));
 	TRY_AS(client_read_answer(answer, r->ingest_dirfd, ret), "answer of the worker");
 	return NULL;

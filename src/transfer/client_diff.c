@@ -67,7 +67,8 @@ fallible transfer_diff(const struct transfer_diff_request *r, struct transfer_di
 	                         .input = r->blob_fd,
 	                         .answer = answer,
 	                         .target = upper,
-	                         .lower = below};
+	                         .lower = below,
+	                         .grown = -1};
 	TRY(client_space_error(client_run(&job), true));
 	return error_prefix(read_answer(answer, r->blob_fd, ret, NULL), "answer of the worker");
 }
@@ -104,7 +105,8 @@ fallible transfer_repack(const struct transfer_repack_request *r,
 	                         .input = r->from_fd,
 	                         .answer = answer,
 	                         .target = r->blob_fd,
-	                         .lower = -1};
+	                         .lower = -1,
+	                         .grown = -1};
 	TRY(client_space_error(client_run(&job), is_space));
 	return error_prefix(read_answer(answer, r->blob_fd, &ret->blob, ret->source),
 	                    "answer of the worker");
@@ -118,7 +120,7 @@ static fallible run_document(struct client_job *job, size_t limit, char **ret)
 	if (answer < 0)
 		FAIL_ERRNO("answer of the worker");
 	job->answer = answer;
-	job->target = job->lower = -1;
+	job->target = job->lower = job->grown = -1;
 	TRY(client_run(job));
 	if (lseek(answer, 0, SEEK_SET) < 0)
 		FAIL_ERRNO("rewind");

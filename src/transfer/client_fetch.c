@@ -61,7 +61,27 @@ static fallible make_request(const struct transfer_fetch_request *r, struct json
 	return NULL;
 }
 
-fallible transfer_fetch(const struct transfer_fetch_request *r, struct transfer_archive **ret)
+// The fetcher, and beside it those that unpack what comes.
+static fallible run_beside(struct client_job *job)
+{
+	struct client_worker *workers[CLIENT_WORKERS_MAX];
+	TRY(client_start(job, &workers[0]));
+	struct error *e = NULL;
+	for (bool ended = false; !e && !ended;) {
+		size_t i, n = 1;
+		if (job->beside)
+			n += client_unpack_workers(job->beside, workers + 1);
+		e = client_wait(workers, n, job->transfer->stop_fd, &i);
+		if (!e && !i)
+			e = client_listen(&workers[0], &ended);
+		else if (!e)
+			client_unpack_listen(job->beside, i - 1);
+	}
+	client_kill(workers[0]);
+	return e;
+}
+
+fallible transfer_fetch(const struct transfer_fetch_request *r)
 {
 	auto_json struct json *request = NULL;
 	auto_fd int answer = memfd_create("answer", MFD_CLOEXEC);
@@ -75,11 +95,11 @@ fallible transfer_fetch(const struct transfer_fetch_request *r, struct transfer_
 	                         .answer = answer,
 	                         .target = -1,
 	                         .lower = -1,
+	                         .grown = -1,
 	                         .network = true,
 	                         .blobs = r->blobs};
-	TRY(client_run(&job));
-	TRY_AS(client_read_answer(answer, -1, ret), "answer of the worker");
-	return NULL;
+	TRY(run_beside(&job));
+	return job.is_described ? NULL : error_new(ERROR_CORRUPT, "the worker described no image");
 }
 
 fallible transfer_fetch_object(const struct transfer *transfer, const struct transfer_registry *r,
@@ -101,6 +121,7 @@ fallible transfer_fetch_object(const struct transfer *transfer, const struct tra
 	                         .answer = -1,
 	                         .target = -1,
 	                         .lower = -1,
+	                         .grown = -1,
 	                         .network = true};
 	return client_run(&job);
 }
@@ -119,6 +140,7 @@ fallible transfer_check_login(const struct transfer *transfer, const struct tran
 	                         .answer = -1,
 	                         .target = -1,
 	                         .lower = -1,
+	                         .grown = -1,
 	                         .network = true};
 	return client_run(&job);
 }
@@ -146,6 +168,7 @@ fallible transfer_push(const struct transfer_push_request *r)
 	                         .answer = -1,
 	                         .target = -1,
 	                         .lower = -1,
+	                         .grown = -1,
 	                         .network = true,
 	                         .blobs = r->blobs};
 	return client_run(&job);

@@ -37,6 +37,8 @@ static fallible add_folder(int root, const struct confine_folder *folder)
 {
 	if (mkdirat(root, folder->name, 0700) < 0)
 		FAIL_ERRNO("confine: make %s", folder->name);
+	if (folder->comes)
+		return NULL;
 	auto_fd int target =
 		openat(root, folder->name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (target < 0)
@@ -101,7 +103,7 @@ static fallible open_folders(struct confine_role *role)
 {
 	for (size_t i = 0; i < role->n_folders; i++) {
 		struct confine_folder *f = &role->folders[i];
-		close(f->mount);
+		fd_cleanup_(&f->mount);
 		f->mount = -1;
 		f->fd = open(f->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (f->fd < 0)
@@ -158,7 +160,11 @@ static fallible apply_landlock(const struct confine_role *role, int *ret_abi)
 			(struct landlock_path){f->fd, f->writable ? write : LANDLOCK_READ};
 	}
 	auto_fd int root = -1;
-	if (role->n_copies) { // its root holds nothing else
+	bool with_root = role->n_copies; // its root holds nothing else
+	// What is mounted on a folder later has the rights of what is above the folder.
+	for (size_t i = 0; i < role->n_folders; i++)
+		with_root |= role->folders[i].comes;
+	if (with_root) {
 		root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (root < 0)
 			FAIL_ERRNO("confine: open the root");
@@ -211,6 +217,7 @@ static const int writes_layers[] = {COMMON,
 	SYS_fchown, SYS_fchownat, SYS_fchmod, SYS_fchmodat, SYS_utimensat, SYS_umask, SYS_fchdir,
 	SYS_fsetxattr, SYS_lsetxattr, SYS_fgetxattr, SYS_lgetxattr, SYS_flistxattr, SYS_llistxattr,
 	SYS_fremovexattr,
+	SYS_recvfrom, /* the client's answer; no socket can be made */
 };
 // Threads are libcurl's resolvers and ours; the resolver's sockets have a poll and a batch of calls.
 static const int speaks[] = {COMMON,

@@ -11,7 +11,8 @@ struct confine_folder {
 	const char *name; // in the worker's root
 	int mount;        // a detached mount
 	bool writable;
-	int fd; // written: the folder, opened
+	int fd;     // written: the folder, opened
+	bool comes; // the client mounts it later, and `mount` is -1
 };
 
 // A file of the host that the worker's root has a copy of; what isn't there is left out.

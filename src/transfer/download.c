@@ -31,6 +31,7 @@ void downloads_done(struct downloads *d)
 {
 	for (size_t i = 0; i < d->n; i++) {
 		fd_cleanup_(&d->jobs[i]->blob.fd);
+		fd_cleanup_(&d->jobs[i]->blob.grown_fd);
 		error_free(d->jobs[i]->error);
 		free(d->jobs[i]);
 	}
@@ -83,7 +84,7 @@ static fallible begin_job(struct pool *p, struct download_job *job, bool patient
 	enum want_kind kind;
 	struct registry_blob *b = &job->blob;
 	unsigned flags = job->is_upload ? WANT_DOCUMENT : patiently ? WANT_PATIENTLY : 0;
-	TRY(channel_want(b->digest, b->size_bytes, flags, &kind, &b->fd));
+	TRY(channel_want(b->digest, b->size_bytes, flags, &kind, &b->fd, &b->grown_fd));
 	job->is_late = kind == WANT_LATER;
 	if (kind == WANT_HAVE && !job->is_upload)
 		job->state = JOB_OVER;
@@ -146,7 +147,8 @@ static fallible end_job(struct downloads *d, size_t i)
 	struct download_job *job = d->jobs[i];
 	job->state = JOB_OVER;
 	fd_cleanup_(&job->blob.fd);
-	job->blob.fd = -1;
+	fd_cleanup_(&job->blob.grown_fd);
+	job->blob.fd = job->blob.grown_fd = -1;
 	TRY(take(&job->error));
 	if (job->is_upload && !job->is_sent)
 		return NULL;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Role `fetch`: an image from a registry, into descriptors that the client passes, and a
-// description of it. The documents are read first, one after another; then the layers come, several
-// at a time. Only the main thread speaks to the client; a downloader has a conversation of its own
-// and shares nothing but the job that it was given.
+// description of it. The documents are read first, one after another, and the image described; then
+// the layers come, several at a time. Only the main thread speaks to the client; a downloader has a
+// conversation of its own and shares nothing but the job that it was given.
 #include "base/text.h"
 #include "oci/image.h"
 #include "registry/registry.h"
@@ -82,7 +82,7 @@ static fallible write_document(const char *digest, int fd, const char *text, siz
 
 static fallible want_document(const char *digest, uint64_t size, enum want_kind *ret, int *ret_fd)
 {
-	TRY(channel_want(digest, size, WANT_DOCUMENT | WANT_PATIENTLY, ret, ret_fd));
+	TRY(channel_want(digest, size, WANT_DOCUMENT | WANT_PATIENTLY, ret, ret_fd, NULL));
 	if (*ret == WANT_LATER || *ret_fd < 0)
 		return error_new(ERROR_SYSTEM, "%s: the client gave no descriptor", digest);
 	return NULL;
@@ -108,7 +108,7 @@ static fallible get_document(struct fetch *f, const struct oci_descriptor *d, bo
 	TRY(want_document(d->digest, d->size, &kind, &fd));
 	if (kind == WANT_FETCH && is_config) {
 		const struct registry_blob blob = {
-			.digest = d->digest, .size_bytes = d->size, .fd = fd};
+			.digest = d->digest, .size_bytes = d->size, .fd = fd, .grown_fd = -1};
 		TRY(registry_fetch_blob(f->registry, &blob));
 	} else if (kind == WANT_FETCH) {
 		struct registry_document fetched;
@@ -316,6 +316,7 @@ static fallible add_blob(struct fetch *f, const struct oci_descriptor *d)
 		.digest = d->digest,
 		.size_bytes = d->size,
 		.fd = -1,
+		.grown_fd = -1,
 		// Elsewhere is only asked for what registries may not have.
 		.urls = (const char *const *)d->urls,
 		.n_urls = type && type->non_distributable ? d->n_urls : 0,
@@ -405,9 +406,11 @@ static fallible fetch(struct fetch *f, struct worker_result *ret)
 	TRY(registry_new(&f->order.options, &f->registry));
 	TRY(find_target(f, &target));
 	TRY(open_all(f, &target));
+	TRY(answer(f, &target));
+	channel_described();
 	TRY(downloads_run(&f->downloads, &f->order.options, f->order.n_at_once));
 	ret->bytes = f->downloads.bytes;
-	return answer(f, &target);
+	return NULL;
 }
 
 fallible worker_fetch(const struct json *request, struct worker_result *ret)

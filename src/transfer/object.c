@@ -33,7 +33,10 @@ fallible worker_object(const struct json *request, struct worker_result *ret)
 	TRY(registry_new(&o.options, &r));
 	if (!is_blob)
 		return fetch_document(r, o.name, ret);
-	const struct registry_blob blob = {
-		.digest = o.name, .size_bytes = limit, .size_is_limit = true, .fd = WORKER_INPUT};
+	const struct registry_blob blob = {.digest = o.name,
+	                                   .size_bytes = limit,
+	                                   .size_is_limit = true,
+	                                   .fd = WORKER_INPUT,
+	                                   .grown_fd = -1};
 	return registry_fetch_blob(r, &blob);
 }

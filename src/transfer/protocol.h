@@ -5,7 +5,7 @@
 //   5 the answer of `archive` and `fetch`: a memfd that the client reads when the worker is gone
 //   (untrusted) 6 the input: archive or blob 7 a detached mount of the folder to write: ingest, or
 //   the layer's new one 8 a detached, read-only mount of what is below, merged; not for `archive`,
-//   nor for a base layer
+//   nor for a base layer, nor while it isn't whole 9 an eventfd, if 6 is a blob that grows
 // `diff` has as 6 the file to write the layer to, as 7 the folder to read, read-only; `config` has
 // as 6 a foreign image config, and its answer is the new one's text; `repack` reads 6 and
 // writes the file 7; `convert` has as 6 a foreign manifest or index, and answers like `config`.
@@ -26,7 +26,8 @@ enum {
 	WORKER_ANSWER,
 	WORKER_INPUT,
 	WORKER_TARGET,
-	WORKER_LOWER
+	WORKER_LOWER,
+	WORKER_GROWN, // `unpack`: an eventfd, if the blob is still being written
 };
 
 enum packet_kind {
@@ -36,6 +37,9 @@ enum packet_kind {
 	PACKET_OPAQUE,
 	PACKET_WANT,       // `fetch`: the blob named in the text, of `total` bytes (0: not known);
 	                   // `item_i` has want flags. It is answered by one struct want_answer
+	PACKET_DESCRIBED,  // `fetch`: the answer is written; layers are asked for from here on
+	PACKET_LOWER,      // `unpack`: what is below is needed; answered by one struct want_answer
+	                   // when it is mounted on the folder `lower`
 	PACKET_GOT,        // `fetch`: the blob's descriptor has all of it, and its digest is right
 	PACKET_ASK_OPAQUE, // `diff`: is the directory that comes along marked so? Answered by one
 	                   // struct want_answer, 0 or 1
@@ -64,7 +68,8 @@ enum want_flags {
 };
 enum want_kind {
 	WANT_HAVE,  // the store has it; of documents its descriptor comes along, for reading
-	WANT_FETCH, // a descriptor to read and write comes along, with what is there of it
+	WANT_FETCH, // a descriptor to read and write comes along, with what is there of it, and for
+	            // layers perhaps an eventfd that counts the pieces that are written
 	WANT_LATER, // somebody else is fetching it
 };
 struct want_answer {

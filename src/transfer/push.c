@@ -33,7 +33,7 @@ static fallible read_document(struct push *p, const struct oci_descriptor *d, co
 {
 	auto_fd int fd = -1;
 	enum want_kind kind;
-	TRY(channel_want(d->digest, d->size, WANT_DOCUMENT, &kind, &fd));
+	TRY(channel_want(d->digest, d->size, WANT_DOCUMENT, &kind, &fd, NULL));
 	if (kind != WANT_HAVE || fd < 0)
 		return error_new(ERROR_NOT_FOUND, "content digest %s: not found", d->digest);
 	return document_read(p->arena, d->digest, fd, ret, ret_size);
@@ -66,7 +66,8 @@ static void add_blob(struct push *p, const struct oci_descriptor *d)
 	bool is_foreign = type && type->non_distributable;
 	if (is_known(p, d->digest) || (is_foreign && !p->with_foreign))
 		return;
-	const struct registry_blob blob = {.digest = d->digest, .size_bytes = d->size, .fd = -1};
+	const struct registry_blob blob = {
+		.digest = d->digest, .size_bytes = d->size, .fd = -1, .grown_fd = -1};
 	struct download_job *job = downloads_add(&p->uploads, &blob);
 	job->is_upload = true;
 	job->mount_from = json_text(json_member(p->sources, d->digest));

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Role `unpack`: one layer into one folder.
+// Role `unpack`: one layer into one folder, perhaps while its blob is coming and the layers below
+// it are being unpacked.
 #include "layer/layer.h"
 #include "transfer/channel.h"
 #include "transfer/confine.h"
 #include "transfer/protocol.h"
 #include "transfer/worker.h"
 #include "windows/hives.h"
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <string.h>
 
@@ -20,6 +22,9 @@ struct order {
 	uint64_t size, limit;
 	uint64_t item_i, n_items;
 	bool native, windows, has_lower;
+	bool lower_comes; // when what is below is whole
+	bool grows;       // the blob is still being written
+	int lower_dirfd;  // the folder `lower`; its mount isn't seen through it
 	struct layer_stream *stream;
 };
 
@@ -34,7 +39,9 @@ static fallible read_order(const struct json *request, struct order *o)
 	TRY(json_get_u64(request, NULL, "count", UINT32_MAX, &o->n_items));
 	TRY(json_get_bool(request, NULL, "native", &o->native));
 	TRY(json_get_bool(request, NULL, "windows", &o->windows));
-	return json_get_bool(request, NULL, "lower", &o->has_lower);
+	TRY(json_get_bool(request, NULL, "lower", &o->has_lower));
+	TRY(json_get_bool(request, NULL, "lowerComes", &o->lower_comes));
+	return json_get_bool(request, NULL, "grows", &o->grows);
 }
 
 static void report(void *arg)
@@ -61,6 +68,17 @@ static fallible opaque(void *arg, int dirfd)
 	return channel_opaque(NULL, dirfd);
 }
 
+static fallible await_lower(void *arg, int *ret_dirfd)
+{
+	struct order *o = arg;
+	channel_await_lower();
+	o->lower_dirfd = open("/lower", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (o->lower_dirfd < 0)
+		FAIL_ERRNO("what is below");
+	*ret_dirfd = o->lower_dirfd;
+	return NULL;
+}
+
 static fallible check_sums(const struct order *o)
 {
 	struct layer_sums sums;
@@ -83,6 +101,7 @@ static fallible unpack(struct order *o, const struct confine_folder *folders,
 	const struct layer_unpack_request r = {.stream = o->stream,
 	                                       .new_dirfd = folders[0].fd,
 	                                       .lower_dirfd = o->has_lower ? folders[1].fd : -1,
+	                                       .await_lower = o->lower_comes ? await_lower : NULL,
 	                                       .native = o->native,
 	                                       .windows = o->windows,
 	                                       .limit_bytes = o->limit,
@@ -111,14 +130,18 @@ fallible worker_unpack(const struct json *request, struct worker_result *ret)
 {
 	struct order o = {0};
 	TRY_AS(read_order(request, &o), "request");
-	struct confine_folder folders[] = {{"new", WORKER_TARGET, true, -1},
-	                                   {"lower", WORKER_LOWER, false, -1}};
-	struct confine_role role = {
-		.folders = folders, .n_folders = o.has_lower ? 2 : 1, .capabilities = capabilities};
+	struct confine_folder folders[] = {
+		{"new", WORKER_TARGET, true, -1, false},
+		{"lower", o.lower_comes ? -1 : WORKER_LOWER, false, -1, o.lower_comes}};
+	struct confine_role role = {.folders = folders,
+	                            .n_folders = o.has_lower || o.lower_comes ? 2 : 1,
+	                            .capabilities = capabilities};
 	int landlock;
 	TRY(confine_begin(&role, &landlock));
 	TRY(layer_stream_new(WORKER_INPUT, LAYER_HASH | LAYER_THREAD, stream_limit(o.limit),
 	                     &o.stream));
+	if (o.grows)
+		layer_stream_follow(o.stream, WORKER_GROWN, o.size);
 	TRY(confine_end(CONFINE_WRITES_LAYERS));
 	if (!landlock)
 		channel_debug("this kernel has no Landlock: confined by root, rights and seccomp");

@@ -295,7 +295,7 @@ DOCUMENTS = {
     "layer-by-md5": (manifest(layers=[layer_entry(digest="md5:abc")])[1], MANIFEST, "digest"),
     "layer-by-sha512": (manifest(layers=[layer_entry(digest="sha512:" + "1" * 128)])[1], MANIFEST, "sha256"),
     "layer-of-negative-size": (manifest(layers=[layer_entry(size=-1)])[1], MANIFEST, "size"),
-    "layer-of-exabytes": (manifest(layers=[layer_entry(size=1 << 62)])[1], MANIFEST, "bytes are needed"),
+    "layer-of-exabytes": (manifest(layers=[layer_entry(size=1 << 62)] * 2)[1], MANIFEST, "bytes are needed"),
     "config-of-another-size": (manifest(config={"mediaType": OCI + "config.v1+json",
                                                 "digest": image(5000).manifest["config"]["digest"],
                                                 "size": 5 << 20})[1], MANIFEST, "document of"),

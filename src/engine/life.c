@@ -72,6 +72,8 @@ fallible life_read(struct engine *e, const char *ns, const char *id, struct life
 {
 	TRY(read_rows(e, ns, id, ret));
 	ret->owner = find_owner(e, ret->task);
+	if (ret->owner == LIFE_STOPPED && !ret->container) // whoever removed both came half the way
+		ret->owner = LIFE_DEAD;
 	return NULL;
 }
 

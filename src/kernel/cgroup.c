@@ -13,12 +13,6 @@
 
 enum { DEPTH_MAX = 8, PATH_SIZE_MAX = 4096, RACES_MAX = 100, GROUPS_MAX = 1 << 20 };
 
-static bool is_kind(int fd, long magic)
-{
-	struct statfs fs;
-	return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == magic;
-}
-
 static bool is_writable(int fd)
 {
 	return faccessat(fd, ".", W_OK, AT_EACCESS) == 0; // EROFS too
@@ -27,6 +21,23 @@ static bool is_writable(int fd)
 static int open_dir(int dirfd, const char *name)
 {
 	return openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+// The folder if it is of that kind; -1: it is not there, or not for us, or of another kind.
+// Whatever else keeps us from looking is an error: for the wrong hierarchy every group is gone and
+// nobody lives.
+static fallible find(int dirfd, const char *name, long magic, int *ret)
+{
+	struct statfs fs;
+	*ret = -1;
+	auto_fd int fd = open_dir(dirfd, name);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == EPERM))
+		return NULL;
+	if (fd < 0 || fstatfs(fd, &fs) < 0)
+		FAIL_ERRNO("cgroups: %s", name);
+	if (fs.f_type == magic)
+		*ret = fd_take(&fd);
+	return NULL;
 }
 
 // A v2 hierarchy exists in every kernel; one that is mounted nowhere can be had for ourselves.
@@ -39,17 +50,32 @@ static int mount_v2(void)
 	return mount < 0 ? -1 : open_dir(mount, ".");
 }
 
-static void find_v1(struct cgroups *c, int top)
+static fallible find_v1(struct cgroups *c, int top)
 {
 	static const char *const names[V1_HIERARCHIES] = {
 		[V1_MEMORY] = "memory", [V1_CPU] = "cpu",         [V1_CPUSET] = "cpuset",
 		[V1_PIDS] = "pids",     [V1_DEVICES] = "devices", [V1_BLKIO] = "blkio",
 	};
 	for (int i = 0; i < V1_HIERARCHIES; i++) {
-		auto_fd int fd = open_dir(top, names[i]);
-		if (is_kind(fd, CGROUP_SUPER_MAGIC) && is_writable(fd))
+		int found;
+		TRY(find(top, names[i], CGROUP_SUPER_MAGIC, &found));
+		auto_fd int fd = found;
+		if (fd >= 0 && is_writable(fd))
 			c->v1[i] = fd_take(&fd);
 	}
+	return NULL;
+}
+
+static fallible find_all(struct cgroups *c)
+{
+	TRY(find(AT_FDCWD, "/sys/fs/cgroup", CGROUP2_SUPER_MAGIC, &c->v2));
+	if (c->v2 >= 0)
+		return NULL;
+	auto_fd int top = open_dir(AT_FDCWD, "/sys/fs/cgroup");
+	if (top < 0)
+		return NULL;
+	TRY(find_v1(c, top));
+	return find(top, "unified", CGROUP2_SUPER_MAGIC, &c->v2);
 }
 
 // Our own v2 group: where somebody without rights at the root may have been given some.
@@ -94,23 +120,15 @@ static void choose_base(struct cgroups *c)
 
 fallible cgroups_open(struct cgroups **ret)
 {
-	struct cgroups *c = alloc(sizeof(*c));
+	auto_cgroups struct cgroups *c = alloc(sizeof(*c));
 	*c = (struct cgroups){.v2 = -1, .v2_controllers = alloc_string("")};
 	for (int i = 0; i < V1_HIERARCHIES; i++)
 		c->v1[i] = -1;
-	auto_fd int top = open_dir(AT_FDCWD, "/sys/fs/cgroup");
-	if (is_kind(top, CGROUP2_SUPER_MAGIC)) {
-		c->v2 = fd_take(&top);
-	} else if (top >= 0) {
-		find_v1(c, top);
-		auto_fd int unified = open_dir(top, "unified");
-		if (is_kind(unified, CGROUP2_SUPER_MAGIC))
-			c->v2 = fd_take(&unified);
-	}
+	TRY(find_all(c));
 	if (c->v2 < 0)
 		c->v2 = mount_v2();
 	choose_base(c);
-	*ret = c;
+	*ret = take(&c);
 	return NULL;
 }
 

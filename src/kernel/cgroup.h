@@ -68,7 +68,8 @@ struct cgroup_limits {
 
 struct cgroups; // the hierarchies of this machine
 // Finds them. A machine without a mounted cgroup2 gets a detached one, seen by nobody.
-// Never fails for lack of rights: then cgroup_create() says UNSUPPORTED.
+// Never fails for lack of rights: then cgroup_create() says UNSUPPORTED. What else keeps it from
+// looking is an error, so that a group that lives is never taken for one that is gone.
 fallible cgroups_open(struct cgroups **ret);
 void cgroups_close(struct cgroups *c); // takes NULL
 static inline void cgroups_cleanup_(struct cgroups **c)

@@ -77,7 +77,7 @@ int main(int argc, char *argv[])
 	if (argc <= SHIM_INIT_ARGUMENTS || !parse_fd(argv[1], &report))
 		_exit(2);
 	if (fcntl(report, F_SETFD, FD_CLOEXEC) < 0)
-		_exit(2);
+		fail(report, SHIM_REPORT_EXEC, errno);
 	if ((argv[2][0] != '-' && !parse_fd(argv[2], &filter)) || !number_parse(&text, 16, &flags))
 		fail(report, SHIM_REPORT_EXEC, EINVAL);
 	if (argv[4][0] != '-')

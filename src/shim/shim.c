@@ -84,7 +84,8 @@ static bool hear(int fd, struct shim_message *ret, int *ret_held)
 	                   .msg_control = &control,
 	                   .msg_controllen = sizeof control};
 	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+	// Short of memory it comes with the next turn: nobody has gone.
+	if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOMEM || errno == ENOBUFS)) {
 		ret->kind = 0;
 		return true;
 	}

@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """For n = 1, 2, 3…: the n-th call of one kind fails in every process of a command, until a run passes
-untouched. Each time: a clear error or none, no crash, and nothing left after the next gc."""
+untouched. Each time: a clear error or none, no crash, and nothing left after the next gc.
+
+CORACLE_FAULT_TABLE=FILE: what was tried and how it ended, as a table (docs/faults.md)."""
+import collections
+import os
 import re
+import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +27,25 @@ RUN = ["openat", "openat2", "mkdirat", "fsopen", "fsmount", "move_mount", "open_
 IMPORT = ["openat", "openat2", "mkdirat", "linkat", "renameat2", "fdatasync", "fsync", "syncfs", "fchown",
           "fchownat", "fchmod", "ftruncate", "utimensat", "clone3", "clone", "vfork", "socketpair", "pipe2",
           "sendmsg", "recvmsg", "mount", "pivot_root", "unlinkat", "fcntl", "mknodat", "symlinkat", "pwrite64"]
+EXEC = ["openat", "openat2", "mkdirat", "clone3", "vfork", "pipe2", "socket", "socketpair", "connect", "sendmsg",
+        "recvmsg", "fcntl", "memfd_create", "setns", "fstatfs", "signalfd4", "pidfd_open", "unlinkat", "renameat2"]
+REMOVE = ["openat", "openat2", "socket", "connect", "sendmsg", "recvmsg", "unlinkat", "renameat2", "fcntl", "fstatfs",
+          "pidfd_open", "pidfd_send_signal", "getdents64", "pwrite64", "unlink", "setns", "sendto", "umount2"]
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Rows of what was tried; {(command, call, error): [failures, of them said, of them unharmed]}"""
+    rows = collections.defaultdict(lambda: [0, 0, 0])
+    yield rows
+    if not os.environ.get("CORACLE_FAULT_TABLE"):
+        return
+    lines = ["| command | call | error | failures | said | unharmed |", "|---|---|---|---|---|---|"]
+    lines += [f"| {command} | `{call}` | {error} | {' | '.join(map(str, row))} |"
+              for (command, call, error), row in rows.items()]
+    sums = [sum(column) for column in zip(*rows.values())]
+    lines.append(f"| all | {len(rows)} | | " + " | ".join(map(str, sums)) + " |")
+    Path(os.environ["CORACLE_FAULT_TABLE"]).write_text("\n".join(lines) + "\n")
 
 
 def inject(call, error, n, log, *argv):
@@ -42,20 +67,35 @@ def assert_decent(done, what):
         assert re.search(r"^coracle: .", done.stderr, re.M), said
 
 
-def walk(call, error, log, argv, after, soak):
-    step = soak(3, 1)
-    first = FIRST.get(call, 1)
-    for n in [*range(first, 10), *range(10, MOST, step)]:
-        done, met = inject(call, error, n, log, *argv)
-        after()
-        assert_decent(done, f"{call} number {n} fails with {error}")
-        if not met:
-            return
-    raise AssertionError(f"more than {MOST} calls of {call}")
+class Walk:
+    """`command`: its name in the table."""
+
+    def __init__(self, command, table, log, soak):
+        self.command, self.table, self.log, self.step = command, table, log, soak(3, 1)
+
+    def __call__(self, call, error, argv, after, before=None):
+        first = FIRST.get(call, 1)
+        for n in [*range(first, 10), *range(10, MOST, self.step)]:
+            if before:
+                before()
+            done, met = inject(call, error, n, self.log, *argv)
+            after()
+            assert_decent(done, f"{call} number {n} fails with {error}")
+            if not met:
+                return
+            row = self.table[self.command, call, error]
+            row[0] += 1
+            row[1 if done.returncode else 2] += 1
+        raise AssertionError(f"more than {MOST} calls of {call}")
+
+
+@pytest.fixture
+def walk(request, table, tmp_path, soak):
+    return Walk(request.function.__name__.removeprefix("test_"), table, tmp_path / "log", soak)
 
 
 @pytest.mark.parametrize("call", RUN)
-def test_run(busybox, warm, tmp_path, soak, call):
+def test_run(busybox, warm, walk, call):
     before = counts.rested()
 
     def after():
@@ -63,11 +103,11 @@ def test_run(busybox, warm, tmp_path, soak, call):
             ctr("tasks", "kill", "-s", "KILL", name, code=None)
         coracle("gc")
         counts.assert_back(before)
-    walk(call, "ENOMEM", tmp_path / "log", ["run", "--rm", "--cni", busybox, "fault", "true"], after, soak)
+    walk(call, "ENOMEM", ["run", "--rm", "--cni", busybox, "fault", "true"], after)
 
 
 @pytest.mark.parametrize("call", IMPORT)
-def test_import(busybox, tmp_path, soak, call):
+def test_import(busybox, tmp_path, walk, call):
     archive = Image(layer(entry("d/"), entry("d/f", "x" * 5000), link("l", "d/f")),
                     layer(entry("d/g", "2"), entry("d/.wh.f", ""))).oci(tmp_path / "i.tar")
     before = counts.rested()
@@ -79,7 +119,56 @@ def test_import(busybox, tmp_path, soak, call):
         coracle("gc")
         counts.assert_back(before)
     walk(call, "ENOSPC" if call in ("openat", "pwrite64", "fdatasync", "ftruncate") else "EIO",
-         tmp_path / "log", ["images", "import", archive], after, soak)
+         ["images", "import", archive], after)
+
+
+@pytest.mark.parametrize("call", EXEC)
+def test_exec(busybox, walk, call):
+    """Whatever fails, the container goes on."""
+    coracle("run", "-d", busybox, "fault", "sleep", "1000")
+    try:
+        assert coracle("exec", "fault", "true").code == 0
+        before = counts.rested()
+
+        def after():
+            assert coracle("exec", "fault", "echo", "on").out == "on\n"
+            counts.assert_back(before)
+        walk(call, "ENOMEM", ["exec", "fault", "true"], after)
+    finally:
+        coracle("rm", "-f", "fault")
+
+
+@pytest.mark.parametrize("call", REMOVE)
+def test_rm(busybox, warm, walk, call):
+    """It is gone, or still there and can be removed."""
+    before = counts.rested()
+
+    def made():
+        coracle("run", "-d", "--cni", busybox, "fault", "sleep", "1000")
+
+    def after():
+        if "fault" in coracle("ps", "-aq").out.split():
+            coracle("rm", "-f", "fault")
+        coracle("gc")
+        counts.assert_back(before)
+    walk(call, "EIO", ["rm", "-f", "fault"], after, made)
+
+
+@pytest.mark.parametrize("call", REMOVE)
+def test_gc(busybox, warm, walk, call):
+    """What a dead monitor left is collected now or by the next one."""
+    before = counts.rested()
+
+    def made():
+        coracle("run", "-d", "--rm", "--cni", busybox, "fault", "sleep", "1000")
+        init = int(ctr("tasks", "ls").out.splitlines()[1].split()[1])
+        os.kill(int(Path(f"/proc/{init}/stat").read_text().rsplit(")", 1)[1].split()[1]), signal.SIGKILL)
+
+    def after():
+        coracle("gc")
+        assert coracle("ps", "-aq").out == ""
+        counts.assert_back(before)
+    walk(call, "EIO", ["gc"], after, made)
 
 
 @pytest.mark.parametrize("call", ["recvmsg", "wait4", "ppoll", "poll", "epoll_wait", "flock"])

@@ -98,7 +98,11 @@ fallible task_tell(struct runtime_task *task, enum shim_kind kind, int value, in
 	ssize_t n;
 	while ((n = sendmsg(task->control, &m, MSG_NOSIGNAL)) < 0 && errno == EINTR)
 		;
-	return n < 0 ? lost(task) : NULL;
+	if (n < 0 && (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN))
+		return lost(task);
+	if (n < 0)
+		FAIL_ERRNO("container %s: message to its monitor", task->name);
+	return NULL;
 }
 
 // Takes one message; false: none came in time. An end is an error.
@@ -329,6 +333,11 @@ static void dismiss_monitor(struct runtime_task *task)
 	if (task->control < 0 || !task->monitor)
 		return;
 	struct error *e = task_tell(task, SHIM_BYE, 0, -1);
+	// It would wait for that word as we for its end. A living child's pid is nobody else's.
+	if (e && !error_is(e, ERROR_NOT_FOUND) && waitpid(task->monitor, NULL, WNOHANG) == 0) {
+		ignore(pidfd_signal(task->pidfd, SIGKILL));
+		kill(task->monitor, SIGKILL);
+	}
 	while (!e) {
 		struct shim_message message;
 		bool heard;

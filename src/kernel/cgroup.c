@@ -274,7 +274,10 @@ fallible cgroup_open(const struct cgroups *c, const char *path, struct cgroup **
 {
 	TRY(check_path(path, &path));
 	int v2 = -1;
-	bool found = c->v2 >= 0 && cgroup_open_path(c->v2, path, &v2) == 0;
+	int sys = c->v2 >= 0 ? cgroup_open_path(c->v2, path, &v2) : ENOENT;
+	if (sys && sys != ENOENT && sys != ENODEV) // it may well be there, and somebody in it
+		return error_system(sys, "cgroup %s", path);
+	bool found = !sys;
 	for (int i = 0; i < V1_HIERARCHIES && !found; i++) {
 		struct stat st;
 		found = c->v1[i] >= 0 && fstatat(c->v1[i], path, &st, 0) == 0;

@@ -14,8 +14,8 @@ void output_clean_lines(struct str *out, const char *text);
 void output_str(const struct str *s); // to standard output
 // For what is written bit by bit. False: it can't be written, which output_finish() tells.
 bool output_bytes(FILE *to, const char *bytes, size_t size);
-bool output_flush(void); // standard output
-void output_line(const char *text);   // cleaned, with a new line
+bool output_flush(void);            // standard output
+void output_line(const char *text); // cleaned, with a new line
 // Everything printed so far leaves the program. SYSTEM: standard output can't take it.
 fallible output_finish(void);
 

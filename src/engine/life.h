@@ -11,7 +11,7 @@ enum life_owner {
 	LIFE_STARTING, // the CLI that makes it lives, or cleans after it
 	LIFE_RUNNING,  // its monitor lives
 	LIFE_DEAD,     // there is a task, and nobody who looks after it
-	LIFE_STOPPED,  // a kept container's task that has ended and owes nothing any more; with its row
+	LIFE_STOPPED,  // a kept container, whose task has ended and owes nothing any more
 };
 
 struct life {

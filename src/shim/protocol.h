@@ -60,7 +60,7 @@ enum shim_kind {
 	SHIM_IS = 32, // state, pid, instance; value: exit code if ended, 32 bits
 	SHIM_DONE,    // value: 0 or an errno
 	SHIM_ENDED,   // value: exit code. Sent to the creator unasked
-	SHIM_LOST,    // value: errno: output couldn't be written to SHIM_FD_TO. To the creator, before
+	SHIM_LOST, // value: errno: output couldn't be written to SHIM_FD_TO. To the creator, before
 	// Terminals, from anybody.
 	SHIM_ATTACH = 48, // SCM_RIGHTS: a stream socket (shim/terminal.h). Answered by SHIM_DONE
 	SHIM_RESIZE,      // value: rows << 16 | columns

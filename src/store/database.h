@@ -21,8 +21,9 @@ struct schema {
 	int wait_limit_ms;             // for other writers
 };
 
-// `dirfd` is borrowed until database_close(). Opens `directory`/file, and makes or migrates it where needed, under the exclusive lock of the
-// file `lock` in `lock_dirfd`. Errors: UNSUPPORTED (made by a newer version), CORRUPT, SYSTEM.
+// `dirfd` is borrowed until database_close(). Opens `directory`/file, and makes or migrates it
+// where needed, under the exclusive lock of the file `lock` in `lock_dirfd`. Errors: UNSUPPORTED
+// (made by a newer version), CORRUPT, SYSTEM.
 fallible database_open(const struct schema *schema, const char *directory, int dirfd,
                        int lock_dirfd, const char *lock, struct database **ret);
 void database_close(struct database *d); // takes NULL

@@ -14,7 +14,7 @@ struct runtime_task {
 	pid_t pid;       // init's; 0: there is none yet
 	bool has_ended;
 	int exit_code;
-	int lost; // errno of output that couldn't be written; 0: all was
+	int lost;   // errno of output that couldn't be written; 0: all was
 	char *name; // "NS/ID", for messages
 
 	// Of the creator alone.

@@ -223,15 +223,32 @@ static const WCHAR *reason(DWORD error)
 	}
 }
 
+#define UNIX L"\\\\?\\unix"
+
+static void leave(const WCHAR *path, DWORD how, const void *bytes, DWORD size)
+{
+	DWORD written;
+	HANDLE file = CreateFileW(path, GENERIC_WRITE, 0, NULL, how, 0, NULL);
+	if (file == INVALID_HANDLE_VALUE)
+		return;
+	WriteFile(file, bytes, size, &written, NULL);
+	CloseHandle(file);
+}
+
 // What boot can't have as our own code.
 static void leave_code(uint32_t code)
 {
-	DWORD written;
-	HANDLE file = CreateFileW(L"\\\\?\\unix"
-	                          L"\\tmp\\coracle-code",
-	                          GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
-	if (file != INVALID_HANDLE_VALUE)
-		WriteFile(file, &code, sizeof(code), &written, NULL);
+	leave(UNIX L"\\tmp\\coracle-code", CREATE_ALWAYS, &code, sizeof(code));
+}
+
+// boot pinned us all, and Wine hands that down. For Windows the program may use every processor;
+// until it has started boot keeps it where the server is all the same.
+static void let_go_slowly(HANDLE process)
+{
+	DWORD_PTR mine, all;
+	if (GetProcessAffinityMask(GetCurrentProcess(), &mine, &all))
+		SetProcessAffinityMask(process, all);
+	leave(UNIX L"\\tmp\\coracle-created", OPEN_EXISTING, "", 1);
 }
 
 static void wait_for(HANDLE process, struct volumes *volumes)
@@ -274,9 +291,7 @@ void start_main(void)
 		             : BOOT_EXIT_NOT_EXECUTABLE);
 	}
 	set_environment(process.hProcess, environment);
-	DWORD_PTR mine, all;
-	if (GetProcessAffinityMask(GetCurrentProcess(), &mine, &all))
-		SetProcessAffinityMask(process.hProcess, all); // boot pinned us all
+	let_go_slowly(process.hProcess);
 	ResumeThread(process.hThread);
 	CloseHandle(process.hThread);
 	CloseHandle(GetStdHandle(STD_INPUT_HANDLE));

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,16 +59,40 @@ static int read_parameters(struct boot_parameters *ret)
 }
 
 // Starting is slower by far when the scheduler puts server and client on two processors of an idle
-// machine: each of their hundreds of messages wakes the other one. start.exe lets its program go.
-static void pin(cpu_set_t *ret_before)
+// machine: each of their hundreds of messages wakes the other one. So all of it happens on one.
+// The program's process hears from Wine that it may use all processors (start.exe sees to it), and
+// so do its other threads; its first one is held here until it has had the time to start.
+static struct {
+	cpu_set_t before, one;
+	bool is_on;
+} pinned;
+
+enum { CHILDREN = 8 }; // the program's pid is among so many behind start.exe's
+
+static void pin(void)
 {
-	cpu_set_t one;
 	int here = sched_getcpu();
-	if (here < 0 || sched_getaffinity(0, sizeof(*ret_before), ret_before) < 0)
+	if (here < 0 || sched_getaffinity(0, sizeof(pinned.before), &pinned.before) < 0)
 		return;
-	CPU_ZERO(&one);
-	CPU_SET((unsigned)here, &one);
-	sched_setaffinity(0, sizeof(one), &one);
+	CPU_ZERO(&pinned.one);
+	CPU_SET((unsigned)here, &pinned.one);
+	pinned.is_on = !sched_setaffinity(0, sizeof(pinned.one), &pinned.one);
+}
+
+// A byte in it is a SIGIO to us. Without it the program goes where it likes from the beginning.
+static void listen_to_start(void)
+{
+	if (mkfifo(BOOT_CREATED, 0600) < 0)
+		return;
+	int fd = open(BOOT_CREATED, O_RDWR | O_NONBLOCK | O_CLOEXEC); // for our life
+	if (fd >= 0 && !fcntl(fd, F_SETOWN, getpid()))
+		fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK | O_ASYNC);
+}
+
+static void pin_program(pid_t start)
+{
+	for (pid_t pid = start + 1; pinned.is_on && pid <= start + CHILDREN; pid++)
+		sched_setaffinity(pid, sizeof(pinned.one), &pinned.one);
 }
 
 static pid_t start(char *const *argv, const sigset_t *mask)
@@ -100,16 +125,19 @@ static int code_of(int status)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-// The server was pinned with us for the start; now it is on its own. It is among the processes that
-// were made before the program.
-static void unpin(pid_t program, const cpu_set_t *processors)
+// Once the program has started, or has had the time to.
+static void unpin(pid_t start)
 {
-	for (pid_t pid = 1; pid < program; pid++)
-		sched_setaffinity(pid, sizeof(*processors), processors);
+	cpu_set_t now;
+	for (pid_t pid = 1; pinned.is_on && pid <= start + CHILDREN; pid++)
+		if (sched_getaffinity(pid, sizeof(now), &now) == 0 && CPU_EQUAL(&now, &pinned.one))
+			sched_setaffinity(pid, sizeof(pinned.before), &pinned.before);
+	pinned.is_on = false;
+	unlink(BOOT_CREATED);
 }
 
 // Reaps until `pid` has ended. A signal to us ends it: who sends one wants the container gone.
-static int wait_for(pid_t pid, const sigset_t *signals, const cpu_set_t *processors)
+static int wait_for(pid_t pid, const sigset_t *signals)
 {
 	const struct timespec started = {.tv_nsec = 200 * 1000 * 1000};
 	const struct timespec *timeout = &started;
@@ -126,8 +154,10 @@ static int wait_for(pid_t pid, const sigset_t *signals, const cpu_set_t *process
 		int number =
 			timeout ? sigtimedwait(signals, NULL, timeout) : sigwaitinfo(signals, NULL);
 		if (number < 0 && errno == EAGAIN) {
-			unpin(pid, processors);
+			unpin(pid);
 			timeout = NULL;
+		} else if (number == SIGIO) {
+			pin_program(pid);
 		} else if (number > 0 && number != SIGCHLD && !asked) {
 			asked = number;
 			kill(pid, SIGKILL);
@@ -177,10 +207,8 @@ int main(void)
 {
 	struct boot_parameters parameters;
 	sigset_t signals, before;
-	cpu_set_t processors;
-	CPU_ZERO(&processors);
 	sigemptyset(&signals);
-	static const int wanted[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
+	static const int wanted[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGIO};
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
 		sigaddset(&signals, wanted[i]);
 	// Blocked, so that the kernel keeps them for us: pid 1 has no default actions.
@@ -194,14 +222,15 @@ int main(void)
 		return fail(BOOT_DRIVE);
 	if (access(PRELOADER, X_OK) < 0)
 		environment[sizeof(environment) / sizeof(*environment) - 2] = NO_SECOND_EXEC;
-	pin(&processors);
+	pin();
+	listen_to_start();
 	if (start_server(&before) < 0)
 		return fail(SERVER);
 	char *const argv[] = {LOADER, BOOT_START, NULL};
 	pid_t program = start(argv, &before);
 	if (program < 0)
 		return fail(LOADER);
-	int code = wait_for(program, &signals, &processors);
+	int code = wait_for(program, &signals);
 	tell_whole_code(code, code_fd);
 	end_all(parameters.flags & BOOT_KEEP_REGISTRY ? SIGTERM : SIGKILL, &signals);
 	return code;

@@ -15,6 +15,8 @@
 // A code that Linux' 8 bits can't hold: 4 bytes, little-endian, from start.exe to boot. Any program
 // in there may write it, too: whose code would it be but the container's?
 #define BOOT_CODE "/tmp/coracle-code"
+// A FIFO of boot's: a byte of start.exe says that the program is there, and about to be let go.
+#define BOOT_CREATED "/tmp/coracle-created"
 // In boot's environment: the number of the eventfd that takes the code plus one
 // (runtime/runtime.h).
 #define BOOT_CODE_VARIABLE "CORACLE_CODE"

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import re
 import subprocess
 import tarfile
@@ -10,7 +11,7 @@ import tarfile
 import pytest
 
 from harness import counts, sandbox, windows
-from harness.cli import coracle, ctr, start
+from harness.cli import coracle, ctr, eventually, start
 from harness.images import imported, mounted
 from test_windows_walk import needs_wine
 
@@ -134,6 +135,43 @@ def test_a_folder_becomes_a_layer(tmp_path):
     assert coracle("run", "--rm", "win-tools", "t", "cmd", "/c", "type",
                    "c:\\tools\\read me.txt").out == "text"
     coracle("images", "rm", "win-tools", "win-base")
+
+
+SEES = r"""
+#include <windows.h>
+#include <stdio.h>
+int main(void)
+{
+	DWORD_PTR mine = 0, all = 0;
+	SYSTEM_INFO info;
+	GetProcessAffinityMask(GetCurrentProcess(), &mine, &all);
+	GetSystemInfo(&info);
+	printf("%d %lu\n", mine == all, info.dwNumberOfProcessors);
+	fflush(stdout);
+	Sleep(INFINITE);
+	return 0;
+}
+"""
+
+
+@needs_wine
+def test_all_processors_are_the_programs(tmp_path):
+    """A start happens on one of them; the program never sees that, and is free soon."""
+    (tmp_path / "d").mkdir(mode=0o755)
+    (tmp_path / "d/sees.c").write_text(SEES)
+    subprocess.run(["x86_64-w64-mingw32-gcc", "-o", "sees.exe", "sees.c"], cwd=tmp_path / "d", check=True,
+                   env={**os.environ, "TMPDIR": str(tmp_path)})
+
+    def allowed(pid):
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        return re.search(r"Cpus_allowed_list:\s*(\S+)", status)[1]
+    with imported(archive(tmp_path, windows.base_layer()), NAME), \
+            start("coracle", "run", "--rm", "--mount", f"type=bind,src={tmp_path}/d,dst=D:,options=rbind", NAME, "t", "D:\\sees.exe") as run:
+        assert run.stdout.readline() == f"1 {os.sysconf('SC_NPROCESSORS_ONLN')}\r\n".encode()
+        pids = [line.split()[0] for line in coracle("tasks", "ps", "t").out.splitlines()[1:]]
+        assert len(pids) == 4  # boot, the server, start.exe, the program
+        eventually(lambda: {allowed(pid) for pid in pids} == {allowed("self")})
+        coracle("tasks", "kill", "-s", "KILL", "t")
 
 
 @needs_wine

@@ -30,7 +30,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOP / "test"))
-from harness import cli, images, peers, sandbox  # noqa: E402
+from harness import cli, peers, sandbox  # noqa: E402
 from harness.images import Image, describe_tree, entry, layer, tree_differences  # noqa: E402
 from harness.registry import Registry, trickle  # noqa: E402
 

@@ -16,7 +16,7 @@ missing = needs("docker-registry", "skopeo", "umoci")
 pytestmark = pytest.mark.skipif(missing, reason=f"needs {' '.join(missing)}")
 no_containerd = pytest.mark.skipif(bool(peers.why_no_containerd()), reason=f"{peers.why_no_containerd()}")
 no_docker = pytest.mark.skipif(bool(peers.why_no_docker()), reason=f"{peers.why_no_docker()}")
-no_podman = pytest.mark.skipif(needs("podman"), reason="no podman here")
+no_podman = pytest.mark.skipif(needs("podman", "runc"), reason="no podman here, or no runc for it")
 BUSYBOX = "docker.io/library/busybox:latest"
 
 

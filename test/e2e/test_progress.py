@@ -7,7 +7,6 @@ import termios
 
 import pytest
 
-from harness import cli
 from harness.cli import coracle, ctr
 from harness.images import Image, entry, layer
 from harness.registry import Registry, trickle

@@ -128,7 +128,8 @@ def test_docker_schema_2_stays_what_it_is(pulled):
     r = pulled(img)
     with Store() as store:
         push(store, "a:1", r.ref)
-        assert store.names["a", "1"] == img.target and store.types[img.target] == DOCKER + "distribution.manifest.v2+json"
+        assert store.names["a", "1"] == img.target
+        assert store.types[img.target] == DOCKER + "distribution.manifest.v2+json"
         assert store.blobs[img.target] == img.blobs[img.target]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import coracle, ctr
-from harness.images import OCI, Image, digest, entry, layer
+from harness.images import Image, entry, layer
 from harness.registry import HOST, Proxy, Registry, Store, basic, certificate, needs, reply
 
 missing = needs("openssl")
@@ -303,7 +303,8 @@ def test_helpers_that_fail(tls, tmp_path):
         said = pull(r.ref, *flags, env=env, code=125).err
         assert "docker-credential-box: not found in $PATH" in said and "hint: docker's config.json names it" in said
         helper = tmp_path / "docker-credential-box"
-        for script, says in (("echo '<html>'", "credential helper box"), ("yes | head -c 200000", "docker-credential-box"),
+        for script, says in (("echo '<html>'", "credential helper box"),
+                             ("yes | head -c 200000", "docker-credential-box"),
                              ("echo '{\"Username\": 1, \"Secret\": 2}'", "credential helper box")):
             helper.write_text(f"#!/bin/sh\ncat >/dev/null\n{script}\n")
             helper.chmod(0o755)

@@ -357,16 +357,17 @@ def test_kill_and_go_on(tmp_path, soak):
             coracle("gc")
 
 
-def test_two_at_once_share_the_work():
+@pytest.mark.parametrize("n", [2, 12])
+def test_at_once_they_share_the_work(n):
     img = image(3, size=1 << 20)
     slowly = Slowly()
     with Registry(img, behave=trickle(slowly)) as r:
         slowly.blobs = r.blobs
-        both = [cli.start("coracle", "images", "pull", "--plain-http", r.ref) for _ in range(2)]
-        assert [command.wait(60) for command in both] == [0, 0]
+        all_of_them = [cli.start("coracle", "images", "pull", "--plain-http", r.ref) for _ in range(n)]
+        said = [command.communicate(timeout=60) for command in all_of_them]
+        assert [command.returncode for command in all_of_them] == [0] * n, said
         remove(r.ref)
-    whole = sum(map(len, img.packed))
-    assert slowly.sent == whole
+    assert slowly.sent == sum(map(len, img.packed))
 
 
 # --- what is linked -------------------------------------------------------------------------------

@@ -163,6 +163,25 @@ def test_our_certificate_is_for_the_registry_only(tls, other_tls):
             pulls(r.ref, *flags)
 
 
+# --- names ----------------------------------------------------------------------------------------
+
+def test_short_names_are_docker_hubs(tmp_path):
+    """`short` is docker.io/library/short, whose folder is docker.io; a mirror is told for whom it is asked."""
+    with Registry(image(), repository="library/short") as r:
+        (tmp_path / "docker.io").mkdir()
+        (tmp_path / "docker.io/hosts.toml").write_text(f'[host."{r.url}"]\n')
+        pull("short", "--hosts-dir", tmp_path)
+        assert ctr("images", "ls", "-q", "name==docker.io/library/short:latest").out
+        assert all(path.endswith("?ns=docker.io") for _, path, _ in r.log) and r.log
+        coracle("images", "rm", "short")
+
+
+def test_a_link_local_registry_that_was_asked_for(tmp_path):
+    """What a user writes down is asked, where it leads nowhere here."""
+    said = pull("169.254.7.7:5000/x", code=125).err
+    assert "link-local" not in said and re.search("connect|unreachable", said)
+
+
 # --- proxies --------------------------------------------------------------------------------------
 
 def wants_password(q):

@@ -466,7 +466,9 @@ fallible database_open(const struct schema *schema, const char *directory, int d
 		database_close(d);
 		return e;
 	}
-	keep_reserve(dirfd);
+	if (version ==
+	    schema->version) // not in the first moments of a store, which may be its only ones
+		keep_reserve(dirfd);
 	*ret = d;
 	return NULL;
 }

@@ -117,6 +117,9 @@ struct error *registry_explain(struct error *e, const char *verb, const char *re
 	                             "what docker login has stored"},
 		{"403 Forbidden", "does it exist? if it needs a login: --user NAME:PASSWORD, or "
 	                          "what docker login has stored"},
+		{"response 407",
+	         "the proxy wants a login: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT"},
+		{": 407", "the proxy wants a login: HTTP_PROXY=http://NAME:PASSWORD@HOST:PORT"},
 		{" alert ",
 	         "perhaps it wants to see a certificate of yours: --tlscert and --tlskey, "
 	         "or `client` in a hosts.toml"},

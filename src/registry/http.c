@@ -359,13 +359,21 @@ static bool is_alert(const char *why)
 	return strstr(why, "SSL") && strstr(why, "alert");
 }
 
+// A proxy that wants a login, or doesn't go there.
+static bool is_refused_by_proxy(const struct exchange *x)
+{
+	long status = 0;
+	curl_easy_getinfo(x->http->curl, CURLINFO_HTTP_CONNECTCODE, &status);
+	return status >= 400 && status < 500 && status != 408 && status != 429;
+}
+
 static bool is_transient(const struct exchange *x, CURLcode code)
 {
 	uint64_t connected = 0;
 	curl_off_t us = 0;
 	if (!curl_easy_getinfo(x->http->curl, CURLINFO_PRETRANSFER_TIME_T, &us) && us > 0)
 		connected = 1;
-	if (is_alert(x->http->why))
+	if (is_alert(x->http->why) || is_refused_by_proxy(x))
 		return false;
 	switch (code) {
 	case CURLE_PARTIAL_FILE:

@@ -247,12 +247,14 @@ def test_loopback_has_no_proxy():
                 "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE, "http_proxy": NOWHERE, "ALL_PROXY": NOWHERE})
 
 
-@pytest.mark.parametrize("refuse", [407, 403, 502])
-def test_a_proxy_that_refuses(tls, refuse):
+@pytest.mark.parametrize("refuse, times", [(407, 1), (403, 1), (502, 5)])
+def test_a_proxy_that_refuses(tls, refuse, times):
+    """It is asked again only where that may help."""
     with Proxy(refuse=refuse) as proxy:
         said = pull(f"{NAME}:9/test:latest", "--tlscacert", tls[0], code=125,
                     env={"HTTPS_PROXY": proxy.url.replace("//", "//pro:xy@")}).err
-        assert str(refuse) in said and "xy" not in said.replace("proxy", "")
+        assert f"response {refuse}" in said and "pro:xy" not in said and len(proxy.log) == times
+        assert ("hint: the proxy wants a login" in said) == (refuse == 407)
 
 
 def test_a_proxy_that_is_not_there(tls):

@@ -26,6 +26,9 @@ static const char *const differences[][2] = {
 	 "ctr leaves a snapshot that makes the next try fail"},
 	{"`snapshots view`, `content ingest` and `edit` keep what they make until it is removed",
 	 "ctr's next collection takes it"},
+	{"`content prune references` spares layers that something still needs packed, and says what "
+	 "the others cost",
+	 "ctr takes all, and the image can't be pushed"},
 	{"`content ingest` fails when size or digest isn't what was expected", "ctr exits 0"},
 	{"what comes from images is printed with control characters shown as \\xNN",
 	 "a label could rewrite the terminal"},

@@ -24,6 +24,7 @@ fallible layer_hash_end(struct layer_hash *h, char ret[LAYER_DIGEST_SIZE]);
 
 enum layer_compression { LAYER_PLAIN, LAYER_GZIP, LAYER_ZSTD };
 extern const char *const layer_compression_names[]; // "none", "gzip", "zstd"
+fallible layer_compression_read(const char *name, enum layer_compression *ret); // INVALID
 
 enum layer_stream_flags {
 	LAYER_HASH = 1,   // SHA-256 of the bytes before and after inflating

@@ -10,6 +10,16 @@
 // isa-l's level 2 packs nearly as zlib's 3, several times as fast.
 enum { GZIP_LEVEL = 2, ZSTD_LEVEL = 3, OUTPUT_SIZE = 256 << 10, INPUT_MAX = 1 << 20 };
 
+fallible layer_compression_read(const char *name, enum layer_compression *ret)
+{
+	for (enum layer_compression c = LAYER_PLAIN; c <= LAYER_ZSTD; c++)
+		if (!strcmp(layer_compression_names[c], name)) {
+			*ret = c;
+			return NULL;
+		}
+	return error_new(ERROR_INVALID, "no such compression: %.20s", name);
+}
+
 struct layer_packer {
 	int fd;
 	enum layer_compression compression;

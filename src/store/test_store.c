@@ -484,11 +484,71 @@ static void never_hands_out_a_published_file(void **arg)
 	assert_fine(store_end_session(x));
 }
 
+// Of what is being written others see the name and the size, and nothing of what died.
+static void lists_what_is_written(void **arg)
+{
+	struct fixture *f = *arg;
+	struct store *other = open_again(f);
+	struct store_session *x, *y;
+	struct store_ingests *list;
+	int fd, partial, rest;
+	assert_fine(store_begin_session(f->store, &x));
+	assert_fine(store_begin_session(f->store, &y));
+	assert_error(store_name_session(x, ""), ERROR_INVALID,
+	             "a reference has from 1 to 4095 bytes");
+	assert_fine(store_name_session(x, "mine"));
+	assert_error(store_name_session(y, "mine"), ERROR_BUSY, "ref mine locked: unavailable");
+	fd = openat(store_session_blobs(x), "blob", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, "12345", 5), 5);
+	close(fd);
+	assert_fine(store_open_partial(f->store, DIGEST("1"), 0, &partial));
+	write_partial(partial);
+	assert_fine(store_open_partial(f->store, DIGEST("2"), 0, &rest));
+	close(rest); // begun, and nobody goes on with it
+	assert_fine(store_list_ingests(other, &list));
+	assert_int_equal(list->n, 3);
+	assert_string_equal(list->items[0].reference, "blob-" DIGEST("1"));
+	assert_int_equal(list->items[0].size_bytes, 1);
+	assert_string_equal(list->items[1].reference, "mine");
+	assert_int_equal(list->items[1].size_bytes, 5);
+	assert_memory_equal(list->items[2].reference, "session-", 8);
+	store_ingests_free(list);
+	close(partial);
+	assert_fine(store_end_session(x));
+	assert_fine(store_name_session(y, "mine")); // it is free again
+	assert_fine(store_end_session(y));
+	assert_fine(store_list_ingests(other, &list));
+	assert_int_equal(list->n, 0);
+	store_ingests_free(list);
+	store_close(other);
+}
+
+static void lists_what_a_blob_names(void **arg)
+{
+	struct fixture *f = *arg;
+	struct store_blobs *list;
+	assert_fine(put_image(f->store, "busybox", DIGEST("5")));
+	assert_fine(store_list_references(f->store, "default", DIGEST("2"), &list));
+	assert_int_equal(list->n, 2);
+	assert_string_equal(list->items[0].descriptor.digest, DIGEST("3"));
+	assert_string_equal(list->items[1].descriptor.digest, DIGEST("4"));
+	store_blobs_free(list);
+	assert_fine(store_remove_blob(f->store, "default", DIGEST("4")));
+	assert_fine(store_list_references(f->store, "default", DIGEST("2"), &list));
+	assert_int_equal(list->n, 1);
+	store_blobs_free(list);
+	assert_fine(store_list_references(f->store, "other", DIGEST("2"), &list));
+	assert_int_equal(list->n, 0);
+	store_blobs_free(list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		STORE_TEST(opens_again_with_the_same_id),
+		STORE_TEST(lists_what_is_written),
+		STORE_TEST(lists_what_a_blob_names),
 		STORE_TEST(tightens_modes),
 		STORE_TEST(refuses_bad_folders),
 		STORE_TEST(refuses_a_second_state),

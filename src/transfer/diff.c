@@ -25,10 +25,7 @@ static fallible read_order(const struct json *request, struct order *o)
 	TRY(json_require_u64(request, NULL, "limit", INT64_MAX, &o->limit));
 	TRY(json_get_bool(request, NULL, "lower", &o->has_lower));
 	TRY(json_get_bool(request, NULL, "root", &o->with_root));
-	for (o->compression = LAYER_PLAIN; o->compression <= LAYER_ZSTD; o->compression++)
-		if (!strcmp(layer_compression_names[o->compression], compression))
-			return NULL;
-	return error_new(ERROR_INVALID, "no such compression: %.20s", compression);
+	return layer_compression_read(compression, &o->compression);
 }
 
 static void warn(void *arg, const char *line)
@@ -43,13 +40,14 @@ static void report(void *arg, uint64_t done)
 	channel_progress("changes", 0, 1, done, 0);
 }
 
-static fallible answer(const struct layer_sums *sums)
+fallible worker_answer_sums(const struct layer_sums *sums, const char *source)
 {
 	auto_json struct json *o = json_new_object();
 	json_set_string(o, "digest", sums->digest);
 	json_set_string(o, "diffID", sums->diff_id);
 	json_set_u64(o, "size", sums->size_bytes);
 	json_set_u64(o, "diffSize", sums->diff_size_bytes);
+	json_set_string(o, "source", source);
 	auto_free char *text = json_to_text(o, 0, JSON_PLAIN);
 	return fd_write_all(WORKER_ANSWER, text, strlen(text));
 }
@@ -80,5 +78,5 @@ fallible worker_diff(const struct json *request, struct worker_result *ret)
 	TRY(layer_diff(&r));
 	TRY(layer_packer_finish(packer, &sums));
 	*ret = (struct worker_result){.bytes = sums.diff_size_bytes};
-	return answer(&sums);
+	return worker_answer_sums(&sums, NULL);
 }

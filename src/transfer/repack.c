@@ -25,10 +25,7 @@ static fallible read_order(const struct json *request, struct order *o)
 	TRY(json_require_u64(request, NULL, "inflatedLimit", INT64_MAX, &o->inflated_limit));
 	TRY(json_require_u64(request, NULL, "limit", INT64_MAX, &o->limit));
 	TRY(json_get_bool(request, NULL, "inflate", &o->inflate));
-	for (o->compression = LAYER_PLAIN; o->compression <= LAYER_ZSTD; o->compression++)
-		if (!strcmp(layer_compression_names[o->compression], compression))
-			return NULL;
-	return error_new(ERROR_INVALID, "no such compression: %.20s", compression);
+	return layer_compression_read(compression, &o->compression);
 }
 
 static fallible copy(const struct order *o, struct layer_packer *packer)
@@ -63,18 +60,6 @@ static fallible inflate(const struct order *o, struct layer_stream *stream,
 	}
 }
 
-static fallible answer(const struct layer_sums *to, const struct layer_sums *from)
-{
-	auto_json struct json *o = json_new_object();
-	json_set_string(o, "digest", to->digest);
-	json_set_string(o, "diffID", to->diff_id);
-	json_set_u64(o, "size", to->size_bytes);
-	json_set_u64(o, "diffSize", to->diff_size_bytes);
-	json_set_string(o, "source", from->digest);
-	auto_free char *text = json_to_text(o, 0, JSON_PLAIN);
-	return fd_write_all(WORKER_ANSWER, text, strlen(text));
-}
-
 fallible worker_repack(const struct json *request, struct worker_result *ret)
 {
 	struct order o = {0};
@@ -98,5 +83,5 @@ fallible worker_repack(const struct json *request, struct worker_result *ret)
 	if (stream)
 		TRY(layer_stream_finish(stream, &from));
 	*ret = (struct worker_result){.bytes = to.size_bytes};
-	return answer(&to, &from);
+	return worker_answer_sums(&to, from.digest);
 }

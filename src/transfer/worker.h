@@ -16,6 +16,10 @@ struct role {
 // two programs, so that neither links what the other needs.
 extern const struct role worker_roles[];
 
+// What `diff` and `repack` answer; `source` NULL: none.
+struct layer_sums;
+fallible worker_answer_sums(const struct layer_sums *sums, const char *source);
+
 fallible worker_archive(const struct json *request, struct worker_result *ret);
 fallible worker_config(const struct json *request, struct worker_result *ret);
 fallible worker_convert(const struct json *request, struct worker_result *ret);

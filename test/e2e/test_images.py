@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import coracle, ctr, eventually, start
-from harness.images import (OCI, Image, describe_tree, digest, entry, imported, layer, mounted,
+from harness.images import (OCI, Image, busybox_layer, describe_tree, digest, entry, imported, layer, mounted,
                             tree_differences)
 
 REF = "docker.io/library/test:latest"
@@ -250,3 +250,41 @@ def test_kill_while_converting(tmp_path, soak):
                 coracle("images", "rm", NEW)
             coracle("gc")
         assert set(ctr("content", "ls", "-q").out.split()) - before == set(image.blobs)
+
+
+def test_twelve_conversions_at_once(gzipped, tmp_path):
+    """To one name: all succeed, and what is there in the end is whole."""
+    wanted = tree(REF, tmp_path / "m")
+    kinds = ("none", "gzip", "zstd")
+    commands = [start("coracle", "images", "convert", "--compression", kinds[i % 3], REF, "new") for i in range(12)]
+    said = set()
+    for command in commands:
+        out, err = command.communicate(timeout=120)
+        assert err == b"" and command.returncode == 0
+        said.add(out.decode().strip())
+    row = next(line.split() for line in ctr("images", "ls").out.splitlines() if line.startswith(NEW))
+    assert len(said) == 3 and row[2] in said
+    assert tree_differences(tree(NEW, tmp_path / "n"), wanted) == []
+    coracle("images", "rm", NEW)
+
+
+def test_a_commit_and_a_conversion_of_what_was_pruned(tmp_path):
+    """Layers that are only unpacked: it runs, and says what it can't do."""
+    def own(*args, **how):
+        return coracle("-n", "pruned", *args, **how)
+
+    image = Image(busybox_layer(), name=REF)
+    image.oci(tmp_path / "i.tar")
+    own("images", "import", tmp_path / "i.tar")
+    try:
+        gone = own("content", "prune", "references").out.strip()
+        own("run", REF, "work", "touch", "/x")
+        for command in (["commit", "work", "new"], ["images", "convert", "--compression", "zstd", REF, "new"],
+                        ["images", "push", "--plain-http", "127.0.0.1:1/x:1", REF]):
+            said = own(*command, code=125).err
+            assert gone in said and "not found" in said
+        assert own("images", "ls", "-q").out.split() == [REF]
+    finally:
+        own("containers", "rm", "work", code=None)
+        own("images", "rm", REF)
+        own("namespaces", "rm", "pruned")

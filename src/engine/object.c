@@ -4,6 +4,16 @@
 #include "engine/registry_host.h"
 #include <fcntl.h>
 
+// A tag or a digest: it becomes a part of a URL.
+static fallible check_object(const struct oci_reference *reference, const char *object)
+{
+	if (strchr(object, ':'))
+		return oci_digest_check(object);
+	auto_oci_reference struct oci_reference whole = {0};
+	auto_free char *text = alloc_printf("%s/%s:%s", reference->host, reference->path, object);
+	return oci_reference_parse(text, &whole);
+}
+
 static fallible fetch(struct engine *e, const struct engine_object *r,
                       const struct oci_reference *reference, int blob)
 {
@@ -42,6 +52,8 @@ fallible engine_fetch_object(struct engine *e, const struct engine_object *r)
 	TRY(oci_reference_parse(r->reference, &reference));
 	if (r->is_blob)
 		TRY(store_check_digest(r->object));
+	else if (r->object)
+		TRY(check_object(&reference, r->object));
 	TRY(engine_store(e, &store));
 	TRY(engine_begin_session(e, &session));
 	struct error *error = fetch_into(e, session, r, &reference, &blob);

@@ -57,6 +57,9 @@ def test_fetch_objects():
         for args, text in (
                 (["fetch-object", r.ref, "nosuch"], "404 Not Found"),
                 (["fetch-object", r.ref.replace("test:", "nosuch:")], "404 Not Found"),
+                (["fetch-object", r.ref, "../blobs/x"], "../blobs/x"),
+                (["fetch-object", r.ref, "a?b"], "a?b"),
+                (["fetch-object", r.ref, "sha256:1"], "sha256:1"),
                 (["fetch-object"], "please provide a reference"),
                 (["fetch-blob", r.ref], "must specify digests"),
                 (["fetch-blob", r.ref, "sha256:1"], "sha256:1"),

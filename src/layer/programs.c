@@ -41,6 +41,8 @@ fallible program_is_windows_own(struct unpack *u, int dirfd, const char *name, b
 {
 	*ret = false;
 	auto_fd int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == ELOOP) // a hard link to a symbolic one
+		return NULL;
 	if (fd < 0)
 		FAIL_ERRNO("look at %s", name);
 	char first[2];

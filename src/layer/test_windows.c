@@ -254,6 +254,8 @@ static void update(void **state)
 		{'f', "Files/App/ucrt.dll", large, NULL, product},
 		{'h', "Files/Windows/System32/hard.dll", "Files/App/ucrt.dll"},
 		{'h', "Files/App/hard.dll", "Files/App/ucrt.dll"},
+		{'l', "Files/App/link", "C:\\Users"},
+		{'h', "Files/Windows/link", "Files/App/link"},
 		{'f', "Files/Windows/System32/mine.dll", large},
 		{'f', "Files/Windows/System32/ulib.txt", "xx", NULL, product},
 		{0},
@@ -267,6 +269,7 @@ static void update(void **state)
 	assert_int_equal(faccessat(f->new, "Files/App/hard.dll", F_OK, 0), 0); // beside its program
 	assert_int_equal(faccessat(f->new, "Files/windows/system32/mine.dll", F_OK, 0), 0);
 	assert_int_equal(faccessat(f->new, "Files/windows/system32/ulib.txt", F_OK, 0), 0);
+	is_link(f->new, "Files/windows/link", "../Users");
 	assert_string_equal(f->warning, "1 hard links to what isn't unpacked, left out");
 }
 

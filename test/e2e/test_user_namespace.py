@@ -52,8 +52,9 @@ def test_devices_and_file_systems(busybox):
 
 @pytest.mark.parametrize("how", [["--net-host"], ["--snapshotter", "native"], ["--read-only"]])
 def test_with_other_flags(busybox, how):
+    had_layers = len(ctr("snapshots", "--snapshotter", "native", "ls").out.splitlines()) > 1
     assert sh(busybox, "stat -c %u /bin; grep -c ' /sys ' /proc/mounts", *how).out == "0\n1\n"
-    if "native" in how:
+    if "native" in how and not had_layers:  # the unpacked layers stay; take them away for the count
         remove_snapshots("native")
 
 

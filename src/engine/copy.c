@@ -6,6 +6,7 @@
 #include "engine/life.h"
 #include "kernel/mount.h"
 #include "sys/path.h"
+#include "sys/tree.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -119,18 +120,11 @@ static fallible copy_folder(struct copying *c, int seen, const struct stat *st, 
 		FAIL_ERRNO("folder %s", name);
 	if (is_new)
 		TRY(give(c, target, name));
-	int listed = openat(seen, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = listed < 0 ? NULL : fdopendir(listed);
-	if (!dir)
-		FAIL_ERRNO("folder %s", name);
-	struct error *error = NULL;
-	struct dirent *entry;
-	while (!error && (entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			error = copy_entry(c, seen, entry->d_name, target, entry->d_name,
-			                   depth + 1);
-	closedir(dir);
-	TRY_AS(error, "%s", name);
+	auto_strings struct strings names = {0};
+	TRY_AS(tree_names(seen, ".", &names), "%s", name);
+	for (size_t i = 0; i < names.n; i++)
+		TRY_AS(copy_entry(c, seen, names.items[i], target, names.items[i], depth + 1), "%s",
+		       name);
 	if (fchmod(target, st->st_mode & 0777) < 0)
 		FAIL_ERRNO("mode of %s", name);
 	return NULL;

@@ -4,6 +4,7 @@
 #include "engine/spec.h"
 #include "kernel/capability.h"
 #include "sys/fd.h"
+#include "sys/tree.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
@@ -62,23 +63,6 @@ static bool is_skipped(const char *name, bool folder)
 	return false;
 }
 
-static fallible read_names(int dirfd, const char *path, struct strings *ret)
-{
-	auto_fd int fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir)
-		FAIL_ERRNO("open %s", path);
-	fd = -1; // the DIR's now
-	struct dirent *entry;
-	while (errno = 0, entry = readdir(dir))
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-			strings_add(ret, entry->d_name);
-	int sys = errno;
-	closedir(dir);
-	strings_sort(ret);
-	return sys ? error_system(sys, "read %s", path) : NULL;
-}
-
 // Device nodes below a folder, in the order of names; what vanishes meanwhile is passed over. The
 // recursion is bounded: /dev is ours, but not endless.
 static fallible walk(int dirfd, const char *path, unsigned depth, struct list *list)
@@ -86,7 +70,7 @@ static fallible walk(int dirfd, const char *path, unsigned depth, struct list *l
 	auto_strings struct strings names = {0};
 	if (depth == DEPTH_LIMIT)
 		return NULL;
-	TRY(read_names(dirfd, path, &names));
+	TRY_AS(tree_names(dirfd, ".", &names), "%s", path);
 	for (size_t i = 0; i < names.n; i++) {
 		struct stat st;
 		auto_free char *inner = alloc_printf("%s/%s", path, names.items[i]);

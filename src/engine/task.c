@@ -376,15 +376,11 @@ static void name_exec(int dirfd, const char *folder, struct engine_processes *li
 
 static fallible name_execs(int dirfd, struct engine_processes *list)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir)
-		FAIL_ERRNO("state folder");
-	struct dirent *entry;
-	while ((entry = readdir(dir)))
-		if (text_starts(entry->d_name, EXEC_FOLDER))
-			name_exec(dirfd, entry->d_name, list);
-	closedir(dir);
+	auto_strings struct strings names = {0};
+	TRY_AS(tree_names(dirfd, ".", &names), "state folder");
+	for (size_t i = 0; i < names.n; i++)
+		if (text_starts(names.items[i], EXEC_FOLDER))
+			name_exec(dirfd, names.items[i], list);
 	return NULL;
 }
 

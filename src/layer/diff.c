@@ -8,6 +8,7 @@
 //    width costs descriptors.
 #include "layer/internal.h"
 #include "sys/path.h"
+#include "sys/tree.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/sysmacros.h>
@@ -383,37 +384,18 @@ static fallible diff_thing(struct diff *d, const struct folder *f, const char *n
 // --- directories
 // ----------------------------------------------------------------------------------
 
-static void dir_close(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 static fallible list(struct diff *d, int dirfd, struct strings *ret)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	defer(dir_close) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir)
-		FAIL_ERRNO("list a directory");
-	for (;;) {
-		errno = 0;
-		const struct dirent *entry = readdir(dir);
-		if (!entry && errno)
-			FAIL_ERRNO("list a directory");
-		if (!entry)
-			break;
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		if (++d->n_names > NAMES_MAX)
-			return error_new(ERROR_LIMIT, "more than %d files", NAMES_MAX);
-		if (text_starts(entry->d_name, ".wh."))
+	TRY(tree_names(dirfd, ".", ret));
+	d->n_names += ret->n;
+	if (d->n_names > NAMES_MAX)
+		return error_new(ERROR_LIMIT, "more than %d files", NAMES_MAX);
+	for (size_t i = 0; i < ret->n; i++)
+		if (text_starts(ret->items[i], ".wh."))
 			return error_new(ERROR_INVALID,
 			                 "%.255s: a layer can't hold this name: it would be read "
 			                 "as the removal of another file",
-			                 entry->d_name);
-		strings_add(ret, entry->d_name);
-	}
-	strings_sort(ret);
+			                 ret->items[i]);
 	return NULL;
 }
 

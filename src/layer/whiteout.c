@@ -54,34 +54,10 @@ static fallible prune_one(struct unpack *u, struct dir *d, const char *name, str
 	return NULL;
 }
 
-static void close_dir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
-static fallible list_names(int dirfd, struct strings *ret)
-{
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	defer(close_dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir)
-		FAIL_ERRNO("list a directory");
-	for (;;) {
-		errno = 0;
-		const struct dirent *entry = readdir(dir);
-		if (!entry && errno)
-			FAIL_ERRNO("list a directory");
-		if (!entry)
-			return NULL;
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			strings_add(ret, entry->d_name);
-	}
-}
-
 fallible dir_is_empty(int dirfd, bool *ret)
 {
 	auto_strings struct strings names = {0};
-	TRY(list_names(dirfd, &names));
+	TRY(tree_names(dirfd, ".", &names));
 	*ret = !names.n;
 	return NULL;
 }
@@ -91,7 +67,7 @@ static fallible prune_in(struct unpack *u, const char *path, struct strings *tod
 	auto_dir_pin struct dir *d = NULL;
 	TRY(dirs_open(u, path, &d));
 	auto_strings struct strings names = {0};
-	TRY(list_names(d->fd, &names));
+	TRY(tree_names(d->fd, ".", &names));
 	for (size_t i = 0; i < names.n; i++)
 		TRY(prune_one(u, d, names.items[i], todo));
 	return NULL;
@@ -134,7 +110,7 @@ fallible hide_lower_root(struct unpack *u)
 	if (lower < 0)
 		return NULL;
 	auto_strings struct strings names = {0};
-	TRY_AS(list_names(lower, &names), "root below");
+	TRY_AS(tree_names(lower, ".", &names), "root below");
 	auto_dir_pin struct dir *root = NULL;
 	TRY(dirs_open(u, "", &root));
 	for (size_t i = 0; i < names.n; i++)

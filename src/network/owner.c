@@ -203,20 +203,12 @@ fallible owner_remove(int store, const char *file, const char *claim)
 
 fallible owner_list(int store, struct strings *ret)
 {
-	int fd = openat(store, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	if (!dir)
-		FAIL_ERRNO("list owner records");
-	struct dirent *entry;
+	auto_strings struct strings names = {0};
 	uint64_t instance;
 	const char *ifname;
-	while ((errno = 0, entry = readdir(dir)))
-		if (owner_parse_file(entry->d_name, &instance, &ifname))
-			strings_add(ret, entry->d_name);
-	int sys = errno;
-	closedir(dir);
-	if (sys)
-		return error_system(sys, "list owner records");
-	strings_sort(ret);
+	TRY_AS(tree_names(store, ".", &names), "owner records");
+	for (size_t i = 0; i < names.n; i++)
+		if (owner_parse_file(names.items[i], &instance, &ifname))
+			strings_add(ret, names.items[i]);
 	return NULL;
 }

@@ -154,6 +154,31 @@ static int remove_each_tree(int parentfd)
 
 // A collector and the owner may meet at one tree: each finds it gone in the end, and no error. Who
 // is behind has less to do, and so they meet again and again.
+static void names_are_sorted_and_all_there(void **state)
+{
+	(void)state;
+	auto_fd int top = -1;
+	auto_strings struct strings names = {0}, none = {0};
+	assert_ok(path_make_dir_at(scratch, "names", 0755, &top));
+	static const char *const made[] = {"b", ".hidden", "..x", "a", "\xff"};
+	for (size_t i = 0; i < sizeof(made) / sizeof(*made); i++)
+		assert_int_equal(mkdirat(top, made[i], 0755), 0);
+	for (int twice = 0; twice < 2; twice++) { // no offset of `top` moves
+		strings_done(&names);
+		assert_ok(tree_names(top, ".", &names));
+		assert_int_equal(names.n, 5);
+		static const char *const wanted[] = {"..x", ".hidden", "a", "b", "\xff"};
+		for (size_t i = 0; i < names.n; i++)
+			assert_string_equal(names.items[i], wanted[i]);
+	}
+	assert_ok(tree_names(scratch, "names/a", &none));
+	assert_int_equal(none.n, 0);
+	struct error *e = tree_names(scratch, "nosuch", &none);
+	assert_true(error_is(e, ERROR_SYSTEM));
+	error_free(e);
+	assert_ok(tree_remove(scratch, "names"));
+}
+
 static void several_remove_one_tree(void **state)
 {
 	(void)state;
@@ -284,6 +309,7 @@ int main(void)
 		cmocka_unit_test(folders_are_tightened),
 		cmocka_unit_test(deep_trees_go),
 		cmocka_unit_test(several_remove_one_tree),
+		cmocka_unit_test(names_are_sorted_and_all_there),
 		cmocka_unit_test(hard_links_count_once),
 		cmocka_unit_test(mounts_are_not_crossed),
 		cmocka_unit_test(locks),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Depth comes from foreign trees: nothing here recurses or holds a descriptor per level.
 #include "sys/tree.h"
-#include "base/text.h"
 #include "sys/fd.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -291,5 +290,26 @@ fallible tree_usage(int dirfd, uint64_t *ret_bytes, uint64_t *ret_inodes)
 	}
 	*ret_bytes = u.bytes;
 	*ret_inodes = u.inodes;
+	return NULL;
+}
+
+fallible tree_names(int dirfd, const char *path, struct strings *ret)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		FAIL_ERRNO("list %s", path);
+	defer(dir_cleanup) DIR *dir = fdopendir(fd);
+	if (!dir) {
+		int sys = errno;
+		close(fd);
+		return error_system(sys, "list %s", path);
+	}
+	const struct dirent *entry;
+	while ((errno = 0, entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			strings_add(ret, entry->d_name);
+	if (errno)
+		FAIL_ERRNO("list %s", path);
+	strings_sort(ret);
 	return NULL;
 }

@@ -12,28 +12,6 @@
 
 enum { ENTRIES_MAX = 1000000, COPY = 1 << 16 };
 
-static void close_dir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
-static fallible list(int dirfd, struct strings *ret)
-{
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	defer(close_dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir)
-		FAIL_ERRNO("list");
-	const struct dirent *entry;
-	while ((errno = 0, entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			strings_add(ret, entry->d_name);
-	if (errno)
-		FAIL_ERRNO("list");
-	strings_sort(ret);
-	return NULL;
-}
-
 static fallible add_file(struct layer_writer *w, int fd, const char *name, uint64_t size)
 {
 	auto_free char *buffer = alloc(COPY);
@@ -70,7 +48,7 @@ static fallible add_path(struct layer_writer *w, int folder, const char *path, c
 		return add_file(w, fd, name, (uint64_t)st.st_size);
 	TRY(layer_folder(w, name));
 	auto_strings struct strings names = {0};
-	TRY(list(fd, &names));
+	TRY(tree_names(fd, ".", &names));
 	for (size_t i = names.n; i-- > 0;)
 		strings_adopt(todo, alloc_printf("%s/%s", path, names.items[i]));
 	return NULL;
@@ -79,7 +57,7 @@ static fallible add_path(struct layer_writer *w, int folder, const char *path, c
 static fallible add_all(struct layer_writer *w, int folder, const char *above)
 {
 	auto_strings struct strings todo = {0};
-	TRY(list(folder, &todo));
+	TRY(tree_names(folder, ".", &todo));
 	for (size_t n = 0; todo.n; n++) {
 		auto_free char *path = todo.items[--todo.n];
 		if (n > ENTRIES_MAX)

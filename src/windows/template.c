@@ -193,23 +193,15 @@ static fallible copy_program(const char *programs, const char *name, int root, c
 	return copy_file(path, root, to);
 }
 
-static void close_dir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 // A name for each of Wine's DLLs and programs: Wine looks whether the file exists and then loads
 // its own; who reads the file (version resources) gets Wine's too. The case is the one in which
 // Wine asks.
 static fallible link_wine(int root)
 {
-	defer(close_dir) DIR *dir = opendir(WINE_DLLS "/x86_64-windows");
-	if (!dir)
-		FAIL_ERRNO("list " WINE_DLLS "/x86_64-windows");
-	const struct dirent *entry;
-	while ((errno = 0, entry = readdir(dir))) {
-		const char *name = entry->d_name;
+	auto_strings struct strings names = {0};
+	TRY(tree_names(AT_FDCWD, WINE_DLLS "/x86_64-windows", &names));
+	for (size_t i = 0; i < names.n; i++) {
+		const char *name = names.items[i];
 		if (*name == '.' || !strcmp(name, WINEBOOT))
 			continue;
 		auto_free char *target = alloc_printf(WINE_DLLS "/x86_64-windows/%s", name);
@@ -219,8 +211,6 @@ static fallible link_wine(int root)
 		if (symlinkat(target, root, path) < 0)
 			FAIL_ERRNO("link %s", path);
 	}
-	if (errno)
-		FAIL_ERRNO("list " WINE_DLLS "/x86_64-windows");
 	return NULL;
 }
 
@@ -245,20 +235,16 @@ static bool prefers_native(const unsigned char *header, size_t size)
 // Values of the registry: Wine's own in system32, an application's beside its program.
 static fallible list_overrides(int root)
 {
-	defer(close_dir) DIR *dir = opendir(WINE_DLLS "/x86_64-windows");
-	if (!dir)
-		FAIL_ERRNO("list " WINE_DLLS "/x86_64-windows");
-	auto_strings struct strings names = {0};
-	const struct dirent *entry;
-	while ((errno = 0, entry = readdir(dir))) {
+	auto_strings struct strings all = {0}, names = {0};
+	TRY(tree_names(AT_FDCWD, WINE_DLLS "/x86_64-windows", &all));
+	for (size_t i = 0; i < all.n; i++) {
 		unsigned char header[1024];
-		auto_fd int fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC);
+		auto_free char *path = alloc_printf(WINE_DLLS "/x86_64-windows/%s", all.items[i]);
+		auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 		ssize_t n = fd < 0 ? 0 : read(fd, header, sizeof(header));
-		if (n > 0 && prefers_native(header, (size_t)n) && !is_ours(entry->d_name))
-			strings_add(&names, entry->d_name);
+		if (n > 0 && prefers_native(header, (size_t)n) && !is_ours(all.items[i]))
+			strings_add(&names, all.items[i]);
 	}
-	if (errno)
-		FAIL_ERRNO("list " WINE_DLLS "/x86_64-windows");
 	auto_str struct str s = STR_LIMIT(1 << 20);
 	str_add(&s, "");
 	for (size_t i = 0; i < names.n; i++) {
@@ -315,16 +301,11 @@ static fallible fill(int root, const char *programs)
 // What a builder that was killed left; the lock is ours.
 static fallible sweep(int folder)
 {
-	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	defer(close_dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir)
-		FAIL_ERRNO("list templates");
-	const struct dirent *entry;
-	while ((errno = 0, entry = readdir(dir)))
-		if (text_starts(entry->d_name, "new-"))
-			TRY(tree_remove(folder, entry->d_name));
-	if (errno)
-		FAIL_ERRNO("list templates");
+	auto_strings struct strings names = {0};
+	TRY_AS(tree_names(folder, ".", &names), "templates");
+	for (size_t i = 0; i < names.n; i++)
+		if (text_starts(names.items[i], "new-"))
+			TRY(tree_remove(folder, names.items[i]));
 	return NULL;
 }
 

@@ -37,7 +37,8 @@ static fallible read_request(struct json **ret)
 
 static fallible work(const struct role *role, struct worker_result *ret)
 {
-	auto_json struct json *request = NULL;
+	// Never freed: threads that an error left behind have its strings, until the process ends.
+	static struct json *request;
 	TRY(read_request(&request));
 	return role->work(request, ret);
 }

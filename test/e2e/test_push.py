@@ -215,8 +215,9 @@ def test_lie(row, busybox):
     with Store(behave=behave) as store:
         said = coracle("images", "push", "--plain-http", "--user", "me:x", f"{store.host}/a:1", busybox, code=125,
                        env={"CORACLE_REGISTRY_STALL": "1"}).err
-        assert re.search(says, said.splitlines()[0]), said
-        assert all(line.startswith(("coracle: ", "hint: ")) for line in said.splitlines()), said
+        lines = [line for line in said.splitlines() if ": done, " not in line]  # of blobs that took long
+        assert re.search(says, lines[0]), said
+        assert all(line.startswith(("coracle: ", "hint: ")) for line in lines), said
         store.behave = None
         coracle("images", "push", "--plain-http", f"{store.host}/a:1", busybox)
         assert ("a", "1") in store.names

@@ -46,7 +46,7 @@ struct layer_stream;
 // process between the two. More than `limit_bytes` inflated bytes are an error LIMIT.
 fallible layer_stream_new(int fd, int flags, uint64_t limit_bytes, struct layer_stream **ret);
 // The blob is being written meanwhile: at its end `grown_fd` (borrowed) is read, an eventfd that
-// its writer adds to after every piece, until `size_bytes` bytes have come. It can be cut and
+// its writer adds to now and then and at the end, until `size_bytes` have come. It can be cut and
 // written anew: then the sums are wrong. Call it before the first layer_stream_more().
 void layer_stream_follow(struct layer_stream *s, int grown_fd, uint64_t size_bytes);
 void layer_stream_free(struct layer_stream *s); // ends the thread; takes NULL

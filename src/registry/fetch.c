@@ -138,6 +138,7 @@ struct download {
 	struct http_response *response;
 	EVP_MD_CTX *hash;
 	uint64_t offset;
+	uint64_t told;       // so far the reader of the blob was told
 	bool is_local_error; // ours: no other host would do better
 };
 
@@ -152,7 +153,7 @@ static fallible start_over(struct download *d)
 		FAIL_ERRNO("blob %s: truncate", d->blob->digest);
 	if (EVP_DigestInit_ex(d->hash, EVP_sha256(), NULL) != 1)
 		return error_new(ERROR_SYSTEM, "SHA-256 doesn't start");
-	d->offset = 0;
+	d->offset = d->told = 0;
 	return NULL;
 }
 
@@ -192,6 +193,18 @@ static fallible go_on(struct download *d)
 	return NULL;
 }
 
+// Not of every piece: each wakes a process.
+static void tell_reader(struct download *d)
+{
+	enum { EVERY = 512 << 10 };
+	const uint64_t one = 1;
+	if (d->blob->grown_fd < 0 ||
+	    (d->offset - d->told < EVERY && d->offset < d->blob->size_bytes))
+		return;
+	d->told = d->offset;
+	ignore(write(d->blob->grown_fd, &one, sizeof(one))); // nobody may wait for it
+}
+
 static fallible write_piece(struct download *d, const char *bytes, size_t size)
 {
 	for (size_t done = 0; done < size;) {
@@ -205,10 +218,9 @@ static fallible write_piece(struct download *d, const char *bytes, size_t size)
 		}
 		done += (size_t)n;
 	}
-	const uint64_t one = 1;
-	if (d->blob->grown_fd >= 0)
-		ignore(write(d->blob->grown_fd, &one, sizeof(one))); // nobody may wait for it
-	return add(d, bytes, size);
+	TRY(add(d, bytes, size));
+	tell_reader(d);
+	return NULL;
 }
 
 // "bytes 100-199/200" must begin where we are.

@@ -72,7 +72,7 @@ struct registry_blob {
 	const char *const *urls; // of foreign layers: asked when no host has it
 	size_t n_urls;
 	int fd;       // readable and writable; what it holds already is gone on from
-	int grown_fd; // an eventfd that is told of every piece that was written; -1: none
+	int grown_fd; // an eventfd that is told of what was written, and of the end; -1: none
 	atomic_uint_least64_t *done_bytes; // for progress; may be NULL
 };
 // Fetches a blob into its descriptor and checks size and digest. After an error or kill -9 the

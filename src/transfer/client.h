@@ -123,7 +123,7 @@ struct transfer_wanted {
 };
 struct transfer_unpacking;
 struct transfer_blobs {
-	// *ret_grown_fd: an eventfd that is told of every piece that is written, if anybody waits
+	// *ret_grown_fd: an eventfd that is told of what is written, if anybody waits
 	// for them; else it stays -1.
 	fallible (*want)(void *arg, const struct transfer_wanted *wanted, enum transfer_want *ret,
 	                 int *ret_fd, int *ret_grown_fd);
@@ -192,7 +192,7 @@ fallible transfer_check_login(const struct transfer *transfer, const struct tran
 struct transfer_unpack_layer {
 	int blob_fd;            // the (compressed) blob, at its beginning; borrowed
 	bool grows;             // it is being written meanwhile
-	int grown_fd;           // if so: an eventfd that is told of every piece; borrowed
+	int grown_fd;           // if so: an eventfd that is told of what is written; borrowed
 	uint64_t size_bytes;    // by its descriptor: the blob has exactly so many
 	const char *digest;     // verified again while it is read
 	const char *media_type; // one of a layer; the compression is known by the bytes

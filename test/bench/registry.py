@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pulls from a registry on loopback beside containerd's and podman's, interleaved in one run, as ratios.
 
-  test/bench/registry.py [--rounds N] [--podman-rounds N] [--disk ext4|tmpfs ...] [--no-peers]
-                         [--also NAME=PROGRAM ...]
+  test/bench/registry.py [--rounds N] [--podman-rounds N] [--memory-rounds N] [--disk ext4|tmpfs ...]
+                         [--no-peers] [--also NAME=PROGRAM ...]
 
 An image of 263 MB (94 MB as gzip) of this machine's /usr in one layer, the same in eight, and one that
 shares seven of the eight. Wall time, CPU of all processes (client and daemon; not the registry's), and,
@@ -197,13 +197,13 @@ def peak_kib(engine, ref):
 SCENES = (("one layer", None, "one"), ("eight layers", None, "eight"), ("one of eight", "eight", "shared"))
 
 
-def measure(engines, host, rounds, podman_rounds):
+def measure(engines, host, options):
     rows = {scene[0]: {name: [] for name in engines} for scene in SCENES}
     peaks = {scene[0]: {name: 0 for name in engines} for scene in SCENES}
-    for n in range(-3, rounds):  # the first are for memory, and warm up
+    for n in range(-options.memory_rounds, options.rounds):  # the first are for memory, and warm up
         for scene, before, image in SCENES:
             for name, engine in engines.items():
-                if name == "podman" and n >= podman_rounds:
+                if name == "podman" and n >= options.podman_rounds:
                     continue
                 engine.fresh()
                 if before:
@@ -264,6 +264,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--podman-rounds", type=int, default=5)
+    parser.add_argument("--memory-rounds", type=int, default=3)
     parser.add_argument("--disk", nargs="+", default=["ext4", "tmpfs"])
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--also", nargs="*", default=[], metavar="NAME=PROGRAM")
@@ -287,13 +288,13 @@ def main():
                 name, _, program = also.partition("=")
                 engines[name] = Coracle(program, folder)
             if not peers:
-                table(*measure(engines, host, options.rounds, options.podman_rounds), kind)
+                table(*measure(engines, host, options), kind)
                 continue
             with Peers(folder) as containerd:
                 engines["ctr and containerd"] = Ctr(containerd.daemon.pid)
-                if shutil.which("podman"):
+                if shutil.which("podman") and options.podman_rounds:
                     engines["podman"] = Podman(folder)
-                table(*measure(engines, host, options.rounds, options.podman_rounds), kind)
+                table(*measure(engines, host, options), kind)
 
 
 if __name__ == "__main__":

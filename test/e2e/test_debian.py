@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real distribution: Debian 12 by debootstrap, with a second layer, as skopeo writes archives."""
+import io
 import os
 import re
+import shutil
 import subprocess
+import tarfile
 
 import pytest
 
 from harness.cli import coracle, ctr, remove_snapshots, start
-from harness.images import describe_tree, imported, mounted, tree_differences
+from harness.images import Image, describe_tree, imported, mounted, tree_differences
+from harness.registry import Registry
 
 REF = "docker.io/library/debian:bookworm"
 
@@ -88,3 +92,39 @@ def test_docker_archive_is_the_same(debian, cache, tmp_path):
     with imported(cache / "debian-docker.tar", "docker.io/library/debian:docker"):
         with mounted("debian:docker", tmp_path / "b") as root:
             assert tree_differences(describe_tree(root), wanted) == []
+
+
+def pieces(cache, n):
+    """The largest layer of the archive, cut into n layers between its entries: parents and targets of hard
+    links lie in layers below."""
+    with tarfile.open(cache / "debian-oci.tar") as archive:
+        blob = archive.extractfile(max(archive.getmembers(), key=lambda m: m.size))
+        with tarfile.open(fileobj=io.BytesIO(blob.read())) as tar:
+            members = tar.getmembers()
+            step = -(-len(members) // n)
+            for i in range(0, len(members), step):
+                out = io.BytesIO()
+                with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as piece:
+                    for member in members[i:i + step]:
+                        piece.addfile(member, tar.extractfile(member) if member.isreg() else None)
+                yield out.getvalue()
+
+
+@pytest.mark.skipif(not shutil.which("umoci"), reason="needs umoci")
+@pytest.mark.parametrize("n", [1, 8])
+def test_pulled_the_same_tree_as_umoci(debian, cache, tmp_path, n):
+    image = Image(*pieces(cache, n), compress="gzip")
+    assert len(image.layers) == n
+    os.mkdir(tmp_path / "layout")
+    image.oci(tmp_path / "image.tar")
+    subprocess.run(["tar", "-C", tmp_path / "layout", "-xf", tmp_path / "image.tar"], check=True)
+    subprocess.run(["umoci", "unpack", "--image", f"{tmp_path}/layout:latest", tmp_path / "bundle"],
+                   check=True, capture_output=True)
+    theirs = describe_tree(tmp_path / "bundle/rootfs")
+    assert len(theirs) > 5000
+    with Registry(image) as r:
+        coracle("images", "pull", "--plain-http", r.ref)
+        with mounted(r.ref, tmp_path / "m") as root:
+            ours = describe_tree(root)
+        coracle("images", "rm", r.ref)
+    assert not tree_differences(theirs, ours)

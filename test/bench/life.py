@@ -8,6 +8,7 @@ the thousandth container, a long log. Interleaved in one run, on a fresh ext4 wi
 Needs root, and for the peers test/bench/peers.sh, podman and conmon. Prints tables in Markdown.
 """
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -75,7 +76,8 @@ class Engines:
         for name, listed in (("coracle", [*self.coracle, "ps", "-aq"]), ("ctr", [*(self.ctr or []), "c", "ls", "-q"])):
             if getattr(self, name):
                 for ident in subprocess.run(listed, stdout=subprocess.PIPE, text=True).stdout.split():
-                    self.remove(name, ident)
+                    with contextlib.suppress(subprocess.CalledProcessError):  # half of one
+                        self.remove(name, ident)
         if self.podman:
             do([*self.podman, "rm", "-f", "-t", "0", "-a"])
             for path in sandbox.hierarchies():

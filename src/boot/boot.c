@@ -22,12 +22,10 @@
 
 #define SERVER "/usr/lib/wine/wineserver64"
 #define LOADER "/usr/lib/wine/wine64"
-
+// Of the template (windows/template.c says why). What Wine itself starts it starts by this, too.
 #define PRELOADER LOADER "-preloader"
-// The loader executes itself again, by its preloader; where there is none that is for nothing.
-#define NO_SECOND_EXEC "WINELOADERNOEXEC=1"
 
-static char *environment[] = {
+static char *const environment[] = {
 	"WINEPREFIX=" BOOT_PREFIX,
 	"WINESERVER=" SERVER,
 	"WINEDEBUG=-all",
@@ -35,7 +33,7 @@ static char *environment[] = {
 	"PATH=/usr/lib/wine",
 	"LC_ALL=C.UTF-8",
 	"TZ=UTC0",
-	NULL,
+	"WINELOADERNOEXEC=1", // it would execute itself again, by its preloader
 	NULL,
 };
 
@@ -220,13 +218,11 @@ int main(void)
 	// Wine wants its drive as working directory: anything else is a message on standard error.
 	if (chdir(BOOT_DRIVE) < 0)
 		return fail(BOOT_DRIVE);
-	if (access(PRELOADER, X_OK) < 0)
-		environment[sizeof(environment) / sizeof(*environment) - 2] = NO_SECOND_EXEC;
 	pin();
 	listen_to_start();
 	if (start_server(&before) < 0)
 		return fail(SERVER);
-	char *const argv[] = {LOADER, BOOT_START, NULL};
+	char *const argv[] = {PRELOADER, LOADER, BOOT_START, NULL};
 	pid_t program = start(argv, &before);
 	if (program < 0)
 		return fail(LOADER);

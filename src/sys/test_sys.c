@@ -154,6 +154,41 @@ static int remove_each_tree(int parentfd)
 
 // A collector and the owner may meet at one tree: each finds it gone in the end, and no error. Who
 // is behind has less to do, and so they meet again and again.
+// Makes a file in the folder as soon as it is empty, a few times.
+static int write_late(int dir)
+{
+	for (int made = 0; made < 4;) {
+		auto_strings struct strings names = {0};
+		if (tree_names(dir, ".", &names))
+			return 1;
+		if (names.n)
+			continue;
+		int fd = openat(dir, "late", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return errno == ENOENT ? 0 : 1; // removed before we came to it
+		close(fd);
+		made++;
+	}
+	return 0;
+}
+
+static void late_writers_are_waited_out(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 50; round++) {
+		auto_fd int top = -1;
+		assert_ok(path_make_dir_at(scratch, "late", 0755, &top));
+		assert_int_equal(mkdirat(top, "d", 0755), 0);
+		pid_t pid = fork();
+		if (!pid)
+			_exit(write_late(top));
+		assert_ok(tree_remove(scratch, "late"));
+		int status;
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
 static void names_are_sorted_and_all_there(void **state)
 {
 	(void)state;
@@ -309,6 +344,7 @@ int main(void)
 		cmocka_unit_test(folders_are_tightened),
 		cmocka_unit_test(deep_trees_go),
 		cmocka_unit_test(several_remove_one_tree),
+		cmocka_unit_test(late_writers_are_waited_out),
 		cmocka_unit_test(names_are_sorted_and_all_there),
 		cmocka_unit_test(hard_links_count_once),
 		cmocka_unit_test(mounts_are_not_crossed),

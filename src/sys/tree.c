@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { TRIES_MAX = 32 };
+
 static void dir_cleanup(DIR **dir)
 {
 	int saved = errno;
@@ -158,17 +160,20 @@ fallible tree_remove(int parentfd, const char *name)
 	if (st.st_dev != parent.st_dev)
 		return error_new(ERROR_BUSY, "%s is a mount point", name);
 	struct removal r = {.topfd = topfd, .dev = st.st_dev};
-	do {
-		r.progress = false;
-		error_drop(&r.first); // only what the last pass met still stands
-		TRY(remove_pass(&r));
-	} while (r.progress);
-	if (r.first)
-		return error_prefix(r.first, "remove %s", name);
-	TRY(remove_one(parentfd, name, &what));
-	if (what != REMOVED)
-		return error_new(ERROR_BUSY, "remove %s: somebody is still writing below it", name);
-	return NULL;
+	// Who had opened it before it lost its name may make a file or two yet.
+	for (int tries = 0; tries < TRIES_MAX; tries++) {
+		do {
+			r.progress = false;
+			error_drop(&r.first); // only what the last pass met still stands
+			TRY(remove_pass(&r));
+		} while (r.progress);
+		if (r.first)
+			return error_prefix(r.first, "remove %s", name);
+		TRY(remove_one(parentfd, name, &what));
+		if (what == REMOVED)
+			return NULL;
+	}
+	return error_new(ERROR_BUSY, "remove %s: somebody is still writing below it", name);
 }
 
 // The way down as a list of directories still to be entered, per level. Coming up is "..".

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #define WINEBOOT "wineboot.exe"
-#define LAYOUT "3" // changes with what is done below
+#define LAYOUT "4" // changes with what is done below
 
 const char *const windows_programs[] = {
 	"findstr.exe", "ipconfig.exe", "more.exe",    "nslookup.exe", "ping.exe",
@@ -43,6 +43,13 @@ static const struct {
 	{"libbrotlidec.so.1", false}, {"libbrotlicommon.so.1", false},
 };
 #define LOADER "/lib64/ld-linux-x86-64.so.2"
+
+// Wine's loader is linked at 0x7d000000 and needs the page at 0x7ffe0000. Executed by itself its
+// heap begins at random in the gigabyte behind it: once in some thousand starts on that page, and
+// the process ends with 1 and no word. Wine has a preloader against it, which Debian's package
+// lacks; but the dynamic linker in its place serves as well, since the kernel puts the heap of what
+// it executes without an interpreter far above.
+#define WINE_PRELOADER WINE_BIN "/wine64-preloader"
 
 static const char *const folders[] = {
 	"etc",
@@ -94,6 +101,8 @@ static const struct {
 	// Mount points of what each container has of its own.
 	{"etc/hosts", "127.0.0.1 localhost\n"},
 	{"etc/resolv.conf", ""},
+	{"usr/lib/wine/wine64", ""},
+	{"usr/lib/wine/wineserver64", ""},
 	{"coracle/start", ""},
 	{"coracle/network", ""},
 	// A program of DOS, 64 bytes at least: Wine sees at once that it can't run that, and
@@ -149,6 +158,7 @@ static char *template_name(const char *programs)
 		add_program(&hash, programs, windows_programs[i]);
 	add_program(&hash, programs, RANDOM_DLL);
 	add_file(&hash, LOADER);
+	add_file(&hash, WINE_PRELOADER);
 	for (size_t i = 0; i < sizeof(libraries) / sizeof(*libraries); i++) {
 		auto_free char *path = library_path(libraries[i].name);
 		add_file(&hash, path ? path : libraries[i].name);
@@ -279,6 +289,10 @@ static fallible fill(int root, const char *programs)
 		TRY(publish_bytes(root, texts[i].path, texts[i].text, strlen(texts[i].text), 0644,
 		                  0));
 	TRY(copy_file(LOADER, root, &LOADER[1]));
+	if (access(WINE_PRELOADER, X_OK) == 0)
+		TRY(copy_file(WINE_PRELOADER, root, &WINE_PRELOADER[1]));
+	else if (linkat(root, &LOADER[1], root, &WINE_PRELOADER[1], 0) < 0)
+		FAIL_ERRNO("link %s", WINE_PRELOADER);
 	for (size_t i = 0; i < sizeof(libraries) / sizeof(*libraries); i++) {
 		auto_free char *path = library_path(libraries[i].name);
 		auto_free char *to = alloc_printf("usr/lib/x86_64-linux-gnu/%s", libraries[i].name);

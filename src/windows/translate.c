@@ -370,7 +370,8 @@ static fallible check_windows(const struct oci_spec *spec)
 
 static void add_linux(struct oci_spec *l, uint32_t id)
 {
-	static const char *const of_wine[] = {WINE_BIN, WINE_DLLS, WINE_SHARE};
+	static const char *const of_wine[] = {WINE_BIN "/wine64", WINE_BIN "/wineserver64",
+	                                      WINE_DLLS, WINE_SHARE};
 	static const char *const guarded[] = {"/usr", "/lib64", "/etc", "/coracle"};
 	for (size_t i = 0; i < sizeof(of_wine) / sizeof(*of_wine); i++)
 		oci_spec_add_mount(l, of_wine[i], "bind", of_wine[i], "rbind,ro,nosuid,nodev", ',');

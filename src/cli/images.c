@@ -6,6 +6,7 @@
 #include "cli/session.h"
 #include "cli/table.h"
 #include "cli/units.h"
+#include "oci/reference.h"
 
 static void images_cleanup(struct engine_images **images)
 {
@@ -225,8 +226,11 @@ fallible command_images_tag(struct invocation *in)
 	TRY(session_open(in, &s));
 	bool force = !flag_bool(in, "local") || flag_bool(in, "force");
 	for (size_t i = 1; i < in->n_args; i++) {
-		TRY(engine_image_tag(s.engine, in->args[0], in->args[i], force));
-		output_line(in->args[i]);
+		auto_free char *name = in->ctr ? alloc_string(in->args[i]) : NULL;
+		if (!name) // "mine" is one image, whichever command makes it
+			TRY(oci_reference_normalise(in->args[i], &name));
+		TRY(engine_image_tag(s.engine, in->args[0], name, force));
+		output_line(name);
 	}
 	return NULL;
 }

@@ -30,9 +30,8 @@ static struct error *unknown_flag(const struct invocation *in, const char *word,
 	struct error *e =
 		in->ctr ? error_new(ERROR_USAGE, "flag provided but not defined: -%s", name)
 			: error_new(ERROR_USAGE, "unknown flag %.*s", size, word);
-	for (size_t level = in->depth - 1;
-	     level-- > 0;) // ctr: flags of a group stand before the verb
-		if (command_flag(in->lineage[level], name, false))
+	for (size_t level = in->depth - 1; in->ctr && level-- > 0;)
+		if (command_flag(in->lineage[level], name, false)) // of a group, before the verb
 			return error_hint(e, "--%s belongs before %s", name,
 			                  command_name(in->lineage[level + 1]));
 	auto_str struct str hint = STR_LIMIT(256);
@@ -118,7 +117,9 @@ static const struct flag *find_flag(const struct invocation *in, const char *nam
 {
 	for (size_t level = in->depth; level-- > 0;) {
 		const struct flag *flag = command_flag(in->lineage[level], name, !in->ctr);
-		if (flag) {
+		// Behind a command -a is what docker means by it, never --address with a value.
+		bool is_idle_letter = flag && flag->bits & FLAG_IDLE && !name[1];
+		if (flag && !(is_idle_letter && level + 1 < in->depth)) {
 			*ret_level = level;
 			return flag;
 		}

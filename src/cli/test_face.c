@@ -118,6 +118,10 @@ static void image_lines(void **state)
 	         "hint: coracle images delete --help shows the arguments\n"},
 		{"ctr i rm", 0, "", ""},
 		{"ctr i tag bb x:1 y:1", 0, "x:1\ny:1\n", ""},
+		{"coracle images tag bb mine", 0, "docker.io/library/mine:latest\n", ""},
+		{"coracle images ls -a", 2, "",
+	         "coracle: unknown flag -a\n"
+	         "hint: coracle images list --help shows what there is\n"},
 		{"ctr i tag --local bb x:1", 1, "", "ctr: image \"x:1\": already exists\n"},
 		{"ctr i tag --local --force bb x:1", 0, "x:1\n", ""},
 		{"ctr i tag bb", 1, "",

@@ -428,6 +428,20 @@ static fallible check_life(const struct commit *c)
 	return e;
 }
 
+// Its upper bears the host's IDs, and an image holds those that the container sees.
+static fallible check_ids(const struct store_container *row)
+{
+	auto_oci_spec struct oci_spec *spec = NULL;
+	if (!row->spec)
+		return NULL;
+	TRY_AS(oci_spec_parse(row->spec, strlen(row->spec), &spec), "container %s", row->id);
+	if (spec->linux_.uid_mappings.n || spec->linux_.gid_mappings.n)
+		return error_new(ERROR_UNSUPPORTED,
+		                 "container %s: a commit out of a user namespace does not work yet",
+		                 row->id);
+	return NULL;
+}
+
 static fallible read_changes(struct commit *c)
 {
 	const char *id = c->request->container;
@@ -441,6 +455,7 @@ static fallible read_changes(struct commit *c)
 			return error_new(ERROR_BUSY, "container %s: is just being started", id);
 	}
 	const struct store_container *row = c->life.container;
+	TRY(check_ids(row));
 	if (c->life.task && c->life.task->upper)
 		TRY(open_upper(c->engine, c->life.task, &c->source));
 	else if (*row->snapshot_key)

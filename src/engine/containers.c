@@ -55,9 +55,10 @@ static void fill_task(struct engine *e, const struct store_task *task, struct en
 			ret->status = statuses[RUNTIME_PAUSED];
 	} else if (dir >= 0) {
 		error_drop(&error);
+		ret->exit_code = 137; // what its program has died of, if its monitor left no code
 		error = runtime_read_exit(dir, &ret->exit_code);
 	}
-	error_drop(&error); // a killed monitor leaves no code
+	error_drop(&error);
 }
 
 static char *shell_line(const char *spec)

@@ -170,7 +170,8 @@ static fallible await_ready(int ready, pid_t pid, const char *program)
 		;
 	if (n > 0)
 		return NULL;
-	kill(pid, SIGKILL); // our child, not yet reaped
+	kill(-pid, SIGKILL); // with what it has started: it leads a session of its own
+	kill(pid, SIGKILL);  // our child, not yet reaped
 	return error_new(ERROR_BUSY, "logger %s: not ready after %d s", program, READY_MS / 1000);
 }
 

@@ -33,8 +33,12 @@ static fallible open_log_file(const char *path, int *ret)
 	auto_free char *folder = alloc_bytes(path, (size_t)(slash - path) + (slash == path));
 	auto_fd int dir = -1;
 	TRY_AS(path_make_dirs(folder, 0755, &dir), "log %s", path);
-	auto_fd int fd = openat(dir, slash + 1, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	// A FIFO that nobody reads is an error, not a wait without end.
+	auto_fd int fd = openat(dir, slash + 1,
+	                        O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0644);
 	if (fd < 0)
+		FAIL_ERRNO("log %s", path);
+	if (fcntl(fd, F_SETFL, O_APPEND) < 0)
 		FAIL_ERRNO("log %s", path);
 	*ret = fd_take(&fd);
 	return NULL;

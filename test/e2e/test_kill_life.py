@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 of commands and monitors at random moments of a container's life: the next command works,
 and gc brings everything back."""
+import json
 import os
 import random
 import re
@@ -77,6 +78,15 @@ def test_kill_of_commands(busybox, soak, command, tmp_path):
         coracle("gc")
         counts.assert_back(before)
     assert hit > 0
+
+
+def test_what_a_killed_monitor_leaves_is_told_as_what_it_is(busybox):
+    coracle("run", "-d", busybox, "victim", "sleep", "1000")
+    os.kill(monitor_of("victim"), 9)
+    eventually(lambda: "exited (137)" in coracle("ps", "-a").out)
+    assert json.loads(coracle("inspect", "victim").out)["State"]["ExitCode"] == 137
+    assert coracle("wait", "victim", code=None).out.strip() == "137"
+    coracle("rm", "victim")
 
 
 def test_kill_of_the_monitor(busybox, soak):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """logs: -f, --tail, --since, -t, over rotated files and of what isn't the monitor's."""
+import os
 import re
 import signal
 import time
@@ -94,3 +95,9 @@ def test_what_the_monitor_did_not_write_is_passed_over(web):
     log.write_text("\n".join(bad) + "\n" + whole)
     done = coracle("logs", web)
     assert (done.out, done.err) == (lines(1, 5), "oops\n")
+
+
+def test_a_fifo_that_nobody_reads(busybox, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    said = coracle("run", "--rm", "--log-uri", f"file://{tmp_path}/fifo", busybox, "t", "true", code=125, timeout=30).err
+    assert "No such device or address" in said

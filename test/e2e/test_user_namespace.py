@@ -141,3 +141,17 @@ def test_what_is_not_here(busybox, flags, text, there):
         pytest.skip(f"this machine has {there}")
     done = coracle("run", "--rm", *flags, busybox, "t", "true", code=None)
     assert done.code in (2, 125) and text in done.err
+
+
+def test_a_commit_is_refused(busybox):
+    """The upper bears the host's IDs: an image of it would belong to nobody."""
+    coracle("run", *MAPS, busybox, "t", "touch", "/f")
+    assert "a commit out of a user namespace does not work yet" in coracle("commit", "t", "made", code=125).err
+    coracle("rm", "t")
+
+
+@pytest.mark.parametrize("option", ["idmap", "ridmap"])
+def test_a_mapping_that_a_mount_has_not(busybox, tmp_path, option):
+    said = coracle("run", "--rm", "--mount", f"type=bind,src={tmp_path},dst=/m,options=rbind:{option}", busybox, "t",
+                   "true", code=125).err
+    assert "idmap without uidMappings of its own is not supported" in said

@@ -56,10 +56,15 @@ static fallible check_proc(const struct oci_mount *m, struct plan_mount *plan)
 
 // ---- Binds --------------------------------------------------------------------------------------
 
-static fallible idmap_source(const struct oci_mount *m, int mount, bool is_recursive)
+static fallible idmap_source(const struct oci_mount *m, int mount,
+                             const struct mount_options *options)
 {
 	if (!m->uid_mappings.n)
-		return NULL;
+		return options->idmap ? error_new(ERROR_UNSUPPORTED,
+		                                  "%s: idmap without uidMappings of its own is "
+		                                  "not supported",
+		                                  m->destination)
+		                      : NULL;
 	struct id_map maps[2][ID_MAPS_MAX];
 	const struct oci_id_mappings *lists[] = {&m->uid_mappings, &m->gid_mappings};
 	for (int k = 0; k < 2; k++) {
@@ -72,7 +77,7 @@ static fallible idmap_source(const struct oci_mount *m, int mount, bool is_recur
 	}
 	auto_fd int userns = -1;
 	TRY(idmap_make(maps[0], lists[0]->n, maps[1], lists[1]->n, &userns));
-	int sys = mount_idmap(mount, userns, is_recursive);
+	int sys = mount_idmap(mount, userns, options->idmap_recursive);
 	if (sys)
 		return error_system(sys, "idmap");
 	return NULL;
@@ -103,7 +108,7 @@ static fallible bind_source(const struct oci_mount *m, struct plan_mount *plan)
 		sys = mount_change_options(plan->source, o);
 	if (sys)
 		return error_system(sys, "bind");
-	TRY(idmap_source(m, plan->source, o->idmap_recursive));
+	TRY(idmap_source(m, plan->source, o));
 	struct stat st;
 	if (fstat(plan->source, &st) < 0)
 		FAIL_ERRNO("stat");

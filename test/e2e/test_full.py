@@ -96,7 +96,8 @@ def test_few_descriptors(web, busybox):
 def test_a_stopped_command_keeps_its_container(busybox):
     """Ctrl-Z stops the command, as any job; the container goes on, and is waited for afterwards."""
     with start("coracle", "run", "--rm", busybox, "t", "sh", "-c",
-               "trap 'exit 7' USR1; echo up; while :; do sleep 0.05; done") as p:
+               "trap 'exit 7' USR1; echo up; while :; do sleep 0.05; done",
+               process_group=0) as p:  # nothing stops in a group that nobody in its session looks after
         assert p.stdout.readline() == b"up\n"
         subprocess.run(["kill", "-TSTP", str(p.pid)], check=True)
         eventually(lambda: "T (stopped)" in open(f"/proc/{p.pid}/status").read())

@@ -72,12 +72,19 @@ def start_measured(*argv, **how):
     return command, lambda: int(out.read())
 
 
+class Beside(subprocess.Popen):
+    def __exit__(self, kind, *more):
+        if kind:  # a test that failed must not wait for what it wanted to end
+            self.kill()
+        return super().__exit__(kind, *more)
+
+
 def start(*argv, env=None, **how):
     """A command that runs beside the test; the caller waits for it."""
     how.setdefault("stdin", subprocess.DEVNULL)
     how.setdefault("stdout", subprocess.PIPE)
     how.setdefault("stderr", subprocess.PIPE)
-    return subprocess.Popen([str(a) for a in argv], env=environment(env), **how)
+    return Beside([str(a) for a in argv], env=environment(env), **how)
 
 
 def eventually(check, timeout=30):

@@ -1,17 +1,19 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Pulls from a registry on loopback beside containerd's and podman's, interleaved in one run, as ratios.
+"""Pulls from a registry on loopback beside containerd's, docker's and podman's, interleaved in one run, as ratios.
 
-  test/bench/registry.py [--rounds N] [--podman-rounds N] [--memory-rounds N] [--disk ext4|tmpfs ...]
+  test/bench/registry.py [--rounds N] [--slow-rounds N] [--memory-rounds N] [--disk ext4|tmpfs ...]
                          [--no-peers] [--also NAME=PROGRAM ...]
 
 An image of 263 MB (94 MB as gzip) of this machine's /usr in one layer, the same in eight, and one that
 shares seven of the eight. Wall time, CPU of all processes (client and daemon; not the registry's), and,
 in rounds of their own, the peak of the sum of their PSS. Needs root, docker-registry, skopeo, and for the
-peers test/bench/peers.sh and podman. --also measures another coracle, of an older build.
+peers test/bench/peers.sh, Debian's docker.io and podman. Podman syncs what it unpacks, file by file, and
+docker its records: --slow-rounds limits the rounds of both. --also measures another coracle, of an older build.
 Everything runs in namespaces of its own; on a fresh ext4 with a journal in a file, and on tmpfs.
 """
 import argparse
+import contextlib
 import io
 import os
 import shutil
@@ -23,7 +25,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from run import BUILD, PEERS, TOP, Peers, build, disks  # noqa: E402
+from run import BUILD, PEERS, TOP, Docker, Peers, build, disks  # noqa: E402
 from harness import images, registry, sandbox  # noqa: E402
 
 SIZE, LAYERS = 263_000_000, 8
@@ -89,7 +91,7 @@ def make_images(folder):
 # --- engines
 
 class Coracle:
-    peer = False
+    slow = False
 
     def __init__(self, program, disk):
         self.argv, self.disk, self.root, self.n = [program], disk, None, 0
@@ -108,6 +110,8 @@ class Coracle:
 
 
 class Ctr:
+    slow = False
+
     def __init__(self, daemon):
         self.daemon = daemon
 
@@ -121,8 +125,21 @@ class Ctr:
         return [CTR, "images", "pull", "--plain-http", ref]
 
 
+class Dockerd:
+    slow = True
+
+    def __init__(self, running):
+        self.argv, self.daemon = running.argv, running.daemon.pid
+
+    def fresh(self):
+        do([*self.argv, "image", "prune", "-a", "-f"])
+
+    def pull(self, ref):
+        return [*self.argv, "pull", "-q", ref]
+
+
 class Podman:
-    daemon = None
+    slow, daemon = True, None
 
     def __init__(self, disk):
         self.argv = [shutil.which("podman"), "--root", str(disk / "podman"), "--runroot", "/run/bench-podman",
@@ -203,7 +220,7 @@ def measure(engines, host, options):
     for n in range(-options.memory_rounds, options.rounds):  # the first are for memory, and warm up
         for scene, before, image in SCENES:
             for name, engine in engines.items():
-                if name == "podman" and n >= options.podman_rounds:
+                if engine.slow and n >= options.slow_rounds:
                     continue
                 engine.fresh()
                 if before:
@@ -263,7 +280,7 @@ def floor(archive, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--podman-rounds", type=int, default=5)
+    parser.add_argument("--slow-rounds", type=int, default=30)
     parser.add_argument("--memory-rounds", type=int, default=3)
     parser.add_argument("--disk", nargs="+", default=["ext4", "tmpfs"])
     parser.add_argument("--no-peers", action="store_true")
@@ -290,9 +307,11 @@ def main():
             if not peers:
                 table(*measure(engines, host, options), kind)
                 continue
-            with Peers(folder) as containerd:
-                engines["ctr and containerd"] = Ctr(containerd.daemon.pid)
-                if shutil.which("podman") and options.podman_rounds:
+            with contextlib.ExitStack() as running:
+                engines["ctr and containerd"] = Ctr(running.enter_context(Peers(folder)).daemon.pid)
+                if options.slow_rounds and not Docker.missing():
+                    engines["docker"] = Dockerd(running.enter_context(Docker(folder)))
+                if options.slow_rounds and shutil.which("podman"):
                     engines["podman"] = Podman(folder)
                 table(*measure(engines, host, options), kind)
 

@@ -41,9 +41,7 @@ static void fill_task(struct engine *e, const struct store_task *task, struct en
 	ret->pid = task->init_pid;
 	struct error *error = store_open_state_dir(e->store, task->ns, task->id, &dir);
 	if (!error)
-		error = runtime_open(dir, &running);
-	if (!error)
-		error = runtime_state(running, &state);
+		error = runtime_open(dir, &running, &state);
 	if (!error && state.instance == task->instance) {
 		ret->status = statuses[state.status];
 		ret->pid = state.pid;

@@ -174,20 +174,15 @@ static void root_done(struct root *r)
 	store_claim_release(r->claim);
 }
 
-static fallible open_running(struct engine *e, const char *id, int *ret)
+static fallible open_running(const struct life *life, const char *id, int *ret)
 {
-	auto_fd int dirfd = -1;
-	auto_runtime_close struct runtime_task *task = NULL;
-	struct runtime_state before, after;
-	TRY(store_open_state_dir(e->store, e->ns, id, &dirfd));
-	TRY(runtime_open(dirfd, &task));
-	TRY(runtime_state(task, &before));
-	auto_free char *path = alloc_printf("/proc/%d/root", (int)before.pid);
+	struct runtime_state now;
+	auto_free char *path = alloc_printf("/proc/%d/root", (int)life->state.pid);
 	auto_fd int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		FAIL_ERRNO("root file system of container %s", id);
-	TRY(runtime_state(task, &after)); // as long as it answers, the pid is its
-	if (after.pid != before.pid)
+	TRY(runtime_state(life->monitor, &now)); // as long as it answers, the pid is its
+	if (now.pid != life->state.pid)
 		return error_new(ERROR_BUSY, "container %s: is just ending", id);
 	*ret = fd_take(&fd);
 	return NULL;
@@ -242,7 +237,7 @@ static fallible open_root(struct engine *e, const char *id, struct root *ret)
 	TRY(life_of_container(e, id, &life));
 	TRY(find_owner(life.container, ret));
 	if (life.owner == LIFE_RUNNING)
-		return open_running(e, id, &ret->fd);
+		return open_running(&life, id, &ret->fd);
 	life_forget(&life);
 	TRY(store_claim(store, e->ns, id, STORE_CLAIM_WAIT, &ret->claim));
 	TRY(life_of_container(e, id, &life));

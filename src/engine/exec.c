@@ -93,7 +93,7 @@ static fallible make_folder(int dirfd, const char *exec_id, int *ret)
 	TRY_AS(path_open_beneath(dirfd, name, O_RDONLY | O_DIRECTORY, 0, &fd), "exec %s", exec_id);
 	auto_runtime_close struct runtime_task *other = NULL;
 	int code;
-	struct error *e = runtime_open(fd, &other);
+	struct error *e = runtime_open(fd, &other, NULL);
 	if (error_is(e, ERROR_NOT_FOUND)) {
 		error_drop(&e);
 		e = runtime_read_exit(fd, &code);
@@ -113,7 +113,7 @@ struct exec {
 	const struct engine_exec *request;
 	struct life life;
 	int dirfd, folder; // the container's, and ours (-1: none)
-	struct runtime_task *container, *process;
+	struct runtime_task *process;
 	struct runtime_log log;
 	int log_fd;
 	struct logger logger;
@@ -128,39 +128,33 @@ static void exec_done(struct exec *x)
 	fd_cleanup_(&x->folder);
 	fd_cleanup_(&x->log_fd);
 	logger_done(&x->logger);
-	runtime_close(x->container);
 	free(x->detach_keys);
+}
+
+static fallible stopped(void)
+{
+	return error_new(ERROR_INVALID, "cannot exec in a stopped state");
 }
 
 static fallible open_container(struct engine *e, struct exec *x, pid_t *ret_init)
 {
 	const char *id = x->request->id;
 	TRY(life_of_task(e, id, &x->life));
-	struct error *stopped = error_new(ERROR_INVALID, "cannot exec in a stopped state");
-	if (x->life.owner != LIFE_RUNNING || !x->life.container)
-		return stopped;
+	if (x->life.owner != LIFE_RUNNING || !x->life.container ||
+	    x->life.state.status != RUNTIME_RUNNING)
+		return stopped();
 	TRY(store_open_state_dir(e->store, e->ns, id, &x->dirfd));
-	struct runtime_state state = {0};
-	struct error *error = runtime_open(x->dirfd, &x->container);
-	if (!error)
-		error = runtime_state(x->container, &state);
-	if (error_is(error, ERROR_NOT_FOUND) || (!error && state.status != RUNTIME_RUNNING)) {
-		error_free(error);
-		return stopped;
-	}
-	error_free(stopped);
-	TRY(error);
 	bool is_frozen = false;
-	error = runtime_is_frozen(x->life.task->cgroup, &is_frozen);
+	struct error *error = runtime_is_frozen(x->life.task->cgroup, &is_frozen);
 	if (error_is(error, ERROR_NOT_FOUND)) { // it ends this very moment
 		error_free(error);
-		return error_new(ERROR_INVALID, "cannot exec in a stopped state");
+		return stopped();
 	}
 	TRY(error);
 	if (is_frozen)
 		return error_hint(error_new(ERROR_INVALID, "cannot exec in a paused state"),
 		                  "coracle tasks resume %s lets it go on", id);
-	*ret_init = state.pid;
+	*ret_init = x->life.state.pid;
 	return NULL;
 }
 
@@ -207,7 +201,7 @@ static fallible start(struct engine *e, struct exec *x)
 		.step = life_debug,
 		.context = e,
 	};
-	TRY(runtime_exec(&request, x->container, &x->process));
+	TRY(runtime_exec(&request, x->life.monitor, &x->process));
 	logger_done(&x->logger); // the program alone holds its streams from here on
 	return NULL;
 }

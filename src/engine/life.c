@@ -19,29 +19,33 @@ void life_forget(struct life *life)
 {
 	store_container_free(life->container);
 	store_task_free(life->task);
+	runtime_close(life->monitor);
 	*life = (struct life){0};
 }
 
-static bool monitor_lives(struct engine *e, const char *ns, const char *id, uint64_t instance)
+static bool find_monitor(struct engine *e, const struct store_task *task, struct life *ret)
 {
 	auto_fd int dir = -1;
-	auto_runtime_close struct runtime_task *task = NULL;
+	auto_runtime_close struct runtime_task *monitor = NULL;
 	struct runtime_state state = {0};
-	struct error *error = store_open_state_dir(e->store, ns, id, &dir);
+	struct error *error = store_open_state_dir(e->store, task->ns, task->id, &dir);
 	if (!error)
-		error = runtime_open(dir, &task);
-	if (!error)
-		error = runtime_state(task, &state);
-	bool lives = !error && state.instance == instance;
+		error = runtime_open(dir, &monitor, &state);
+	bool lives = !error && state.instance == task->instance;
 	error_drop(&error); // nobody answers: it doesn't
+	if (lives) {
+		ret->monitor = take(&monitor);
+		ret->state = state;
+	}
 	return lives;
 }
 
-static enum life_owner find_owner(struct engine *e, const struct store_task *task)
+static enum life_owner find_owner(struct engine *e, const struct store_task *task,
+                                  struct life *life)
 {
 	if (!task)
 		return LIFE_NONE;
-	if (monitor_lives(e, task->ns, task->id, task->instance))
+	if (find_monitor(e, task, life))
 		return LIFE_RUNNING;
 	if (task->owner_pid && process_is_alive(task->owner_pid, task->owner_start))
 		return LIFE_STARTING;
@@ -71,7 +75,7 @@ static fallible read_rows(struct engine *e, const char *ns, const char *id, stru
 fallible life_read(struct engine *e, const char *ns, const char *id, struct life *ret)
 {
 	TRY(read_rows(e, ns, id, ret));
-	ret->owner = find_owner(e, ret->task);
+	ret->owner = find_owner(e, ret->task, ret);
 	if (ret->owner == LIFE_STOPPED && !ret->container) // whoever removed both came half the way
 		ret->owner = LIFE_DEAD;
 	return NULL;
@@ -268,12 +272,8 @@ static void __attribute__((noreturn)) leave_child(struct engine *e, struct runti
 	setsid();
 	struct error *error = runtime_release(task);
 	error_drop(&error); // a group that stays busy is gc's
-	// The parent's connections to its databases are not ours.
-	struct store_options o = {.root = e->root, .state = e->state};
-	struct store *store = NULL;
-	error = store_open(&o, &store);
-	if (!error)
-		error = store_empty_trash(store);
+	// The parent's connections to its databases are not ours, and nothing here touches them.
+	error = store_empty_trash(e->store);
 	_exit(error ? 1 : 0);
 }
 
@@ -317,7 +317,7 @@ fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool r
 fallible life_await_monitor(int state_dirfd)
 {
 	auto_runtime_close struct runtime_task *task = NULL;
-	struct error *error = runtime_open(state_dirfd, &task);
+	struct error *error = runtime_open(state_dirfd, &task, NULL);
 	int code;
 	if (!error)
 		error = runtime_wait(task, -1, &code);

@@ -18,6 +18,8 @@ struct life {
 	struct store_container *container; // NULL: no row
 	struct store_task *task;           // NULL: no row
 	enum life_owner owner;
+	struct runtime_task *monitor; // of one that runs, and what it said; NULL
+	struct runtime_state state;
 };
 // Reads both rows and asks who lives. NOT_FOUND if there is neither.
 fallible life_read(struct engine *e, const char *ns, const char *id, struct life *ret);

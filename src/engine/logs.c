@@ -316,8 +316,10 @@ static fallible read_news(struct reader *r)
 static fallible follow(struct reader *r, int inotify, struct runtime_task *task)
 {
 	int ended = -1;
-	if (task)
-		TRY(runtime_watch(task, &ended));
+	struct error *gone = task ? runtime_watch(task, &ended) : NULL;
+	if (!error_is(gone, ERROR_NOT_FOUND))
+		TRY(gone);
+	error_drop(&gone); // it ends this very moment
 	for (;;) {
 		TRY(read_news(r));
 		if (ended < 0 || r->is_over)
@@ -336,26 +338,20 @@ static fallible follow(struct reader *r, int inotify, struct runtime_task *task)
 	}
 }
 
-static fallible open_task(struct engine *e, const char *id, struct life *life, int *ret_dirfd,
-                          struct runtime_task **ret)
+static fallible open_task(struct engine *e, const char *id, struct life *life, int *ret_dirfd)
 {
 	TRY(life_of_task(e, id, life));
 	if (*life->task->log_uri)
 		return error_new(ERROR_NOT_FOUND, "container \"%s\": its output goes to %s", id,
 		                 life->task->log_uri);
-	TRY(store_open_state_dir(e->store, e->ns, id, ret_dirfd));
-	struct error *gone = runtime_open(*ret_dirfd, ret);
-	if (error_is(gone, ERROR_NOT_FOUND))
-		error_drop(&gone); // it has ended: the log is whole
-	return gone;
+	return store_open_state_dir(e->store, e->ns, id, ret_dirfd);
 }
 
 fallible engine_logs(struct engine *e, const struct engine_logs *request)
 {
 	defer(life_forget) struct life life = {0};
 	auto_fd int dirfd = -1;
-	auto_runtime_close struct runtime_task *task = NULL;
-	TRY(open_task(e, request->id, &life, &dirfd, &task));
+	TRY(open_task(e, request->id, &life, &dirfd));
 	auto_fd int inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	auto_free char *path = alloc_printf("/proc/self/fd/%d", dirfd);
 	if (inotify < 0 || inotify_add_watch(inotify, path, IN_MODIFY | IN_CREATE) < 0)
@@ -373,7 +369,7 @@ fallible engine_logs(struct engine *e, const struct engine_logs *request)
 		                  "run -d keeps one");
 	struct error *error = read_files(&r, &files);
 	if (!error && request->follow)
-		error = follow(&r, inotify, task);
+		error = follow(&r, inotify, life.monitor);
 	fd_cleanup_(&r.fd);
 	return error;
 }

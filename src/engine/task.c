@@ -29,16 +29,19 @@ const char *task_stop_signal(const struct store_container *c)
 	return "SIGTERM";
 }
 
-static fallible send_signal(int dirfd, int number)
+static fallible or_ended(struct error *error)
 {
-	auto_runtime_close struct runtime_task *task = NULL;
-	struct error *error = runtime_open(dirfd, &task);
-	if (!error)
-		error = runtime_signal(task, number);
 	if (!error_is(error, ERROR_NOT_FOUND))
 		return error;
 	error_drop(&error);
 	return ended();
+}
+
+static fallible signal_exec(int folder, int number)
+{
+	auto_runtime_close struct runtime_task *task = NULL;
+	TRY(or_ended(runtime_open(folder, &task, NULL)));
+	return or_ended(runtime_signal(task, number));
 }
 
 static fallible open_exec(struct engine *e, const char *id, const char *exec_id, int *ret_dirfd,
@@ -67,14 +70,13 @@ fallible engine_task_kill(struct engine *e, const char *id, const char *exec_id,
 	auto_fd int dirfd = -1, folder = -1;
 	if (exec_id) {
 		TRY(open_exec(e, id, exec_id, &dirfd, &folder));
-		return send_signal(folder, number);
+		return signal_exec(folder, number);
 	}
 	if (life.owner != LIFE_RUNNING)
 		return ended();
 	if (all)
 		return runtime_signal_all(life.task->cgroup, number);
-	TRY(store_open_state_dir(e->store, e->ns, id, &dirfd));
-	return send_signal(dirfd, number);
+	return or_ended(runtime_signal(life.monitor, number));
 }
 
 // --- Ending
@@ -108,7 +110,7 @@ static fallible remove_exec(struct engine *e, const char *id, const char *exec_i
 	auto_fd int dirfd = -1, folder = -1;
 	TRY(open_exec(e, id, exec_id, &dirfd, &folder));
 	auto_runtime_close struct runtime_task *task = NULL;
-	struct error *gone = runtime_open(folder, &task);
+	struct error *gone = runtime_open(folder, &task, NULL);
 	if (!gone && !force)
 		return running(id, false);
 	int code = 137;
@@ -161,13 +163,9 @@ fallible engine_task_remove(struct engine *e, const char *id, const char *exec_i
 // Sends the signal; kills what hasn't ended by itself in time.
 static fallible stop(struct engine *e, const struct life *life, int number, int64_t timeout_ms)
 {
-	auto_fd int dirfd = -1;
-	auto_runtime_close struct runtime_task *task = NULL;
-	TRY(store_open_state_dir(e->store, e->ns, life->task->id, &dirfd));
-	TRY(runtime_open(dirfd, &task));
 	int fd;
-	TRY(runtime_watch(task, &fd));
-	TRY(runtime_signal(task, number));
+	TRY(runtime_watch(life->monitor, &fd));
+	TRY(runtime_signal(life->monitor, number));
 	TRY(runtime_resume(life->task->cgroup)); // a frozen one must see it
 	struct pollfd p = {fd, POLLIN, 0};
 	int64_t limit = timeout_ms < 0 || timeout_ms > INT32_MAX ? -1 : timeout_ms;
@@ -201,15 +199,14 @@ fallible engine_task_wait(struct engine *e, const char *id, int *ret_exit_code)
 	defer(life_forget) struct life life = {0};
 	TRY(life_of_task(e, id, &life));
 	auto_fd int dirfd = -1;
-	auto_runtime_close struct runtime_task *task = NULL;
 	TRY(store_open_state_dir(e->store, e->ns, id, &dirfd));
-	struct error *error = runtime_open(dirfd, &task);
-	if (!error)
-		error = runtime_wait(task, -1, ret_exit_code);
-	if (!error_is(error, ERROR_NOT_FOUND))
-		return error;
-	error_drop(&error);
-	error = runtime_read_exit(dirfd, ret_exit_code);
+	if (life.monitor) {
+		struct error *gone = runtime_wait(life.monitor, -1, ret_exit_code);
+		if (!error_is(gone, ERROR_NOT_FOUND))
+			return gone;
+		error_drop(&gone);
+	}
+	struct error *error = runtime_read_exit(dirfd, ret_exit_code);
 	if (error_is(error, ERROR_NOT_FOUND)) { // its monitor was killed, and it by that
 		error_drop(&error);
 		*ret_exit_code = 137;
@@ -233,16 +230,12 @@ static fallible follow_log(struct engine *e, const struct engine_attach *r, int 
 	return engine_task_wait(e, r->id, ret_exit_code);
 }
 
-static fallible attach_terminal(struct engine *e, const struct engine_attach *r, int signalfd,
-                                int *ret_exit_code)
+static fallible attach_terminal(const struct engine_attach *r, struct runtime_task *task,
+                                int signalfd, int *ret_exit_code)
 {
-	auto_fd int dirfd = -1;
-	auto_runtime_close struct runtime_task *task = NULL;
 	auto_free char *keys = NULL;
 	struct runtime_terminal terminal;
 	TRY(terminal_of(r->stdio, r->detach_keys, &terminal, &keys));
-	TRY(store_open_state_dir(e->store, e->ns, r->id, &dirfd));
-	TRY(runtime_open(dirfd, &task));
 	TRY(runtime_attach(task, &terminal));
 	struct error *error = run_watch(task, &terminal, signalfd, ret_exit_code);
 	if (error_is(error, ERROR_BUSY)) { // let go of
@@ -270,7 +263,7 @@ fallible engine_task_attach(struct engine *e, const struct engine_attach *reques
 	sigset_t old;
 	TRY(run_catch_signals(&signals, &old));
 	auto_fd int signalfd = signals;
-	struct error *error = attach_terminal(e, request, signalfd, ret_exit_code);
+	struct error *error = attach_terminal(request, life.monitor, signalfd, ret_exit_code);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return error;
 }
@@ -365,9 +358,7 @@ static void name_exec(int dirfd, const char *folder, struct engine_processes *li
 	auto_fd int fd = openat(dirfd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	auto_runtime_close struct runtime_task *task = NULL;
 	struct runtime_state state = {0};
-	struct error *error = fd < 0 ? ended() : runtime_open(fd, &task);
-	if (!error)
-		error = runtime_state(task, &state);
+	struct error *error = fd < 0 ? ended() : runtime_open(fd, &task, &state);
 	for (size_t i = 0; !error && i < list->n; i++)
 		if (list->items[i].pid == state.pid && !list->items[i].exec_id)
 			list->items[i].exec_id = alloc_string(folder + strlen(EXEC_FOLDER));

@@ -31,7 +31,8 @@ enum cgroup_limit { // bits of cgroup_limits.set and of what could not be set
 	CGROUP_BLKIO_WEIGHT = 1 << 13,
 	CGROUP_DEVICES = 1 << 14,
 	CGROUP_UNIFIED = 1 << 15,
-	CGROUP_LIMITS = 16, // how many there are
+	CGROUP_BLKIO_THROTTLES = 1 << 16,
+	CGROUP_LIMITS = 17, // how many there are
 };
 const char *cgroup_limit_name(enum cgroup_limit bit); // "memory limit": for messages
 
@@ -43,6 +44,17 @@ struct cgroup_device { // runtime-spec, linux.resources.devices[]
 };
 struct cgroup_file { // runtime-spec, linux.resources.unified: written as they stand, v2 only
 	const char *name, *value;
+};
+struct cgroup_throttle { // runtime-spec, linux.resources.blockIO.throttle…
+	enum cgroup_throttle_kind {
+		CGROUP_READ_BPS, // bytes a second
+		CGROUP_WRITE_BPS,
+		CGROUP_READ_IOPS, // operations a second
+		CGROUP_WRITE_IOPS,
+		CGROUP_THROTTLE_KINDS,
+	} kind;
+	uint32_t major, minor;
+	uint64_t rate; // 0: none
 };
 // runtime-spec, linux.resources. A field counts only if its bit is in `set`. Borrowed pointers.
 struct cgroup_limits {
@@ -58,7 +70,9 @@ struct cgroup_limits {
 	const char *cpuset_cpus, *cpuset_mems; // "0-3,7"
 	int64_t pids_limit;                    // -1 (and 0): none
 	uint16_t blkio_weight;                 // 10 to 1000
-	const struct cgroup_device *devices;   // in order, the last that matches decides
+	const struct cgroup_throttle *throttles;
+	size_t n_throttles;
+	const struct cgroup_device *devices; // in order, the last that matches decides
 	size_t n_devices;
 	const struct cgroup_file *unified;
 	size_t n_unified;

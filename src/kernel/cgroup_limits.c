@@ -35,6 +35,7 @@ static const struct setting {
 	{CGROUP_PIDS_LIMIT,         "pids limit",         V1_PIDS,    "pids.max",                    "pids",   "pids.max"},
 	{CGROUP_BLKIO_WEIGHT,       "block I/O weight",   V1_BLKIO,   "blkio.bfq.weight",            "io",     "io.bfq.weight"},
 	{CGROUP_DEVICES,            "device rules",       V1_DEVICES, "devices.allow",               "devices", NULL},
+	{CGROUP_BLKIO_THROTTLES,    "block I/O throttles", V1_BLKIO,  "blkio.throttle.read_bps_device", "io", "io.max"},
 	{CGROUP_UNIFIED,            "unified values",     V1_NONE,    NULL,                          "",       NULL},
 	// clang-format on
 };
@@ -327,6 +328,53 @@ static fallible apply_unified(struct cgroup *g, const struct cgroup_limits *l, u
 	return NULL;
 }
 
+static fallible apply_throttle(struct cgroup *g, int v1, const struct cgroup_throttle *t,
+                               uint32_t *missing)
+{
+	static const struct {
+		const char *v1_file, *v2_key;
+	} kinds[CGROUP_THROTTLE_KINDS] = {
+		[CGROUP_READ_BPS] = {"blkio.throttle.read_bps_device", "rbps"},
+		[CGROUP_WRITE_BPS] = {"blkio.throttle.write_bps_device", "wbps"},
+		[CGROUP_READ_IOPS] = {"blkio.throttle.read_iops_device", "riops"},
+		[CGROUP_WRITE_IOPS] = {"blkio.throttle.write_iops_device", "wiops"},
+	};
+	auto_free char *rate =
+		!t->rate && v1 < 0 ? alloc_string("max") : alloc_printf("%" PRIu64, t->rate);
+	auto_free char *value = v1 < 0 ? alloc_printf("%u:%u %s=%s", t->major, t->minor,
+	                                              kinds[t->kind].v2_key, rate)
+	                               : alloc_printf("%u:%u %s", t->major, t->minor, rate);
+	int sys = v1 < 0 ? write_file(g->v2, "io.max", value)
+	                 : write_file(v1, kinds[t->kind].v1_file, value);
+	if (sys == ENODEV)
+		return error_new(ERROR_INVALID,
+		                 "block I/O throttle: there is no block device %u:%u", t->major,
+		                 t->minor);
+	if (is_missing(sys))
+		*missing |= CGROUP_BLKIO_THROTTLES;
+	else if (sys)
+		return error_recode(error_system(sys, "block I/O throttle %s", value),
+		                    ERROR_INVALID);
+	return NULL;
+}
+
+static fallible apply_throttles(struct cgroup *g, const struct cgroup_limits *l, uint32_t *missing)
+{
+	int opened = -1, sys = 0;
+	if (g->c->v1[V1_BLKIO] >= 0)
+		sys = open_v1(g, V1_BLKIO, &opened);
+	else if (!cgroups_has_v2(g->c, "io"))
+		sys = ENOENT;
+	else
+		sys = enable_v2(g, "io");
+	auto_fd int v1 = opened;
+	if (sys)
+		*missing |= CGROUP_BLKIO_THROTTLES;
+	for (size_t i = 0; i < l->n_throttles && !(*missing & CGROUP_BLKIO_THROTTLES); i++)
+		TRY(apply_throttle(g, v1, &l->throttles[i], missing));
+	return NULL;
+}
+
 fallible cgroup_apply(struct cgroup *g, const struct cgroup_limits *l, uint32_t *ret_missing)
 {
 	uint32_t missing = 0;
@@ -336,6 +384,8 @@ fallible cgroup_apply(struct cgroup *g, const struct cgroup_limits *l, uint32_t 
 			continue;
 		if (s->bit == CGROUP_DEVICES)
 			TRY_AS(apply_devices(g, l, &missing), "cgroup %s", g->path);
+		else if (s->bit == CGROUP_BLKIO_THROTTLES)
+			TRY_AS(apply_throttles(g, l, &missing), "cgroup %s", g->path);
 		else if (s->bit == CGROUP_UNIFIED)
 			TRY_AS(apply_unified(g, l, &missing), "cgroup %s", g->path);
 		else if (is_v1(g->c, s))

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A user's profile by libseccomp, loaded only when one is given: the starting path doesn't link it.
-// Its types are declared here, as in its seccomp.h of 2.5: the ABI of libseccomp.so.2.
+// A user's profile by libseccomp. It is linked statically, as all of coracle is; a start without a
+// profile of its own touches none of its pages.
 #include "base/memory.h"
 #include "kernel/seccomp.h"
 #include "sys/fd.h"
 #include <ctype.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <linux/filter.h>
+#include <seccomp.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -18,50 +18,7 @@ enum {
 	ARGUMENTS_MAX = 6,
 	ERRNO_MAX = 4095
 };
-enum { ATTRIBUTE_OPTIMIZE = 8, OPTIMIZE_TREE = 2, UNKNOWN_CALL = -1 };
-
-struct scmp_arg_cmp {
-	unsigned arg;
-	int op;
-	uint64_t datum_a, datum_b;
-};
-
-struct library {
-	void *(*init)(uint32_t);
-	void (*release)(void *);
-	uint32_t (*arch_resolve)(const char *);
-	int (*arch_add)(void *, uint32_t);
-	int (*resolve)(const char *);
-	int (*rule_add)(void *, uint32_t, int, unsigned, const struct scmp_arg_cmp *);
-	int (*attr_set)(void *, int, uint32_t);
-	int (*export_bpf)(void *, int);
-};
-
-static fallible load(struct library *ret)
-{
-	static const char *const names[] = {
-		"seccomp_init",
-		"seccomp_release",
-		"seccomp_arch_resolve_name",
-		"seccomp_arch_add",
-		"seccomp_syscall_resolve_name",
-		"seccomp_rule_add_array",
-		"seccomp_attr_set",
-		"seccomp_export_bpf",
-	};
-	_Static_assert(sizeof(*ret) == sizeof(names), "a name for every function");
-	void *handle = dlopen("libseccomp.so.2", RTLD_NOW | RTLD_LOCAL); // stays until the end
-	if (!handle)
-		return error_new(ERROR_UNSUPPORTED, "seccomp profile: libseccomp.so.2 is not here");
-	void *functions[sizeof(names) / sizeof(*names)];
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		functions[i] = dlsym(handle, names[i]);
-		if (!functions[i])
-			return error_new(ERROR_UNSUPPORTED, "libseccomp.so.2 lacks %s", names[i]);
-	}
-	memcpy(ret, functions, sizeof(functions));
-	return NULL;
-}
+enum { OPTIMIZE_TREE = 2 };
 
 struct word {
 	const char *word;
@@ -144,7 +101,7 @@ fallible seccomp_flag(const char *word, unsigned *ret)
 	return find("flag", flags, word, ret);
 }
 
-static fallible add_architecture(const struct library *l, void *context, const char *word)
+static fallible add_architecture(scmp_filter_ctx context, const char *word)
 {
 	static const char prefix[] = "SCMP_ARCH_";
 	char name[32] = "";
@@ -153,10 +110,10 @@ static fallible add_architecture(const struct library *l, void *context, const c
 		return error_new(ERROR_INVALID, "seccomp architecture \"%.64s\" is unknown", word);
 	for (size_t i = sizeof(prefix) - 1; i < n; i++)
 		name[i - (sizeof(prefix) - 1)] = (char)tolower((unsigned char)word[i]);
-	uint32_t arch = l->arch_resolve(name);
+	uint32_t arch = seccomp_arch_resolve_name(name);
 	if (arch == 0)
 		return error_new(ERROR_INVALID, "seccomp architecture \"%.64s\" is unknown", word);
-	int r = l->arch_add(context, arch);
+	int r = seccomp_arch_add(context, arch);
 	if (r < 0 && r != -EEXIST) // our own is there from the beginning
 		return error_system(-r, "seccomp architecture %s", word);
 	return NULL;
@@ -176,12 +133,13 @@ static fallible convert(const struct seccomp_rule *rule, struct scmp_arg_cmp *re
 			                 a->index);
 		*ret_twice = *ret_twice || seen >> a->index & 1;
 		seen |= 1U << a->index;
-		ret[i] = (struct scmp_arg_cmp){a->index, (int)a->compare, a->value, a->value_two};
+		ret[i] = (struct scmp_arg_cmp){a->index, (enum scmp_compare)a->compare, a->value,
+		                               a->value_two};
 	}
 	return NULL;
 }
 
-static fallible add_rule(const struct library *l, void *context, const struct seccomp_rule *rule,
+static fallible add_rule(scmp_filter_ctx context, const struct seccomp_rule *rule,
                          struct strings *ret_unknown)
 {
 	struct scmp_arg_cmp arguments[ARGUMENTS_MAX];
@@ -191,14 +149,15 @@ static fallible add_rule(const struct library *l, void *context, const struct se
 	size_t n_rules = twice ? rule->n_arguments : 1;
 	unsigned n_together = twice ? 1 : (unsigned)rule->n_arguments;
 	for (size_t i = 0; i < rule->n_names; i++) {
-		int nr = l->resolve(rule->names[i]);
-		if (nr == UNKNOWN_CALL) {
+		int nr = seccomp_syscall_resolve_name(rule->names[i]);
+		if (nr == __NR_SCMP_ERROR) {
 			if (ret_unknown)
 				strings_add(ret_unknown, rule->names[i]);
 			continue;
 		}
 		for (size_t j = 0; j < n_rules; j++) {
-			int r = l->rule_add(context, rule->action, nr, n_together, arguments + j);
+			int r = seccomp_rule_add_array(context, rule->action, nr, n_together,
+			                               arguments + j);
 			if (r < 0 && r != -EEXIST) // the same rule twice
 				return error_system(-r, "seccomp rule for %s", rule->names[i]);
 		}
@@ -206,12 +165,12 @@ static fallible add_rule(const struct library *l, void *context, const struct se
 	return NULL;
 }
 
-static fallible export_program(const struct library *l, void *context, struct seccomp_filter *ret)
+static fallible export_program(scmp_filter_ctx context, struct seccomp_filter *ret)
 {
 	auto_fd int memory = memfd_create("seccomp", MFD_CLOEXEC);
 	if (memory < 0)
 		FAIL_ERRNO("memfd_create");
-	int r = l->export_bpf(context, memory);
+	int r = seccomp_export_bpf(context, memory);
 	if (r < 0)
 		return error_system(-r, "seccomp profile");
 	off_t size = lseek(memory, 0, SEEK_END);
@@ -226,18 +185,19 @@ static fallible export_program(const struct library *l, void *context, struct se
 	return NULL;
 }
 
-static fallible fill(const struct library *l, void *context, const struct seccomp_profile *p,
+static fallible fill(scmp_filter_ctx context, const struct seccomp_profile *p,
                      struct seccomp_filter *ret, struct strings *ret_unknown)
 {
 	for (size_t i = 0; i < p->n_architectures; i++)
-		TRY(add_architecture(l, context, p->architectures[i]));
+		TRY(add_architecture(context, p->architectures[i]));
 	for (size_t i = 0; i < p->n_rules; i++) {
 		// libseccomp refuses what says the default again.
 		if (p->rules[i].action != p->default_action)
-			TRY(add_rule(l, context, &p->rules[i], ret_unknown));
+			TRY(add_rule(context, &p->rules[i], ret_unknown));
 	}
-	ignore(l->attr_set(context, ATTRIBUTE_OPTIMIZE, OPTIMIZE_TREE)); // since 2.5; only faster
-	return export_program(l, context, ret);
+	ignore(seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE,
+	                        OPTIMIZE_TREE)); // since 2.5; only faster
+	return export_program(context, ret);
 }
 
 fallible seccomp_compile(const struct seccomp_profile *p, struct seccomp_filter *ret,
@@ -250,12 +210,10 @@ fallible seccomp_compile(const struct seccomp_profile *p, struct seccomp_filter 
 		n_names += p->rules[i].n_names;
 	if (n_names > NAMES_MAX)
 		return error_new(ERROR_LIMIT, "seccomp profile of %zu names", n_names);
-	struct library l = {0};
-	TRY(load(&l));
-	void *context = l.init(p->default_action);
+	scmp_filter_ctx context = seccomp_init(p->default_action);
 	if (!context)
 		return error_new(ERROR_INVALID, "seccomp profile: bad default action");
-	struct error *e = fill(&l, context, p, ret, ret_unknown);
-	l.release(context);
+	struct error *e = fill(context, p, ret, ret_unknown);
+	seccomp_release(context);
 	return e;
 }

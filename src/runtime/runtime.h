@@ -212,10 +212,11 @@ struct runtime_state {
 	uint64_t instance;
 	int exit_code; // when stopped
 };
-// Finds the living monitor of a container. The connection is for runtime_state(), _signal(),
-// _wait() (which copies nothing), _task_pid(); let go by runtime_close(). Errors: NOT_FOUND (no
-// monitor lives: read the exit status, then runtime_reap()).
-fallible runtime_open(int state_dirfd, struct runtime_task **ret);
+// Finds the living monitor of a container, and asks it how things are (`ret_state` may be NULL):
+// it sleeps, and to wake it is what a look at a container costs. The connection is for
+// runtime_state(), _signal(), _wait() (which copies nothing), _task_pid(); let go by
+// runtime_close(). Errors: NOT_FOUND (no monitor lives: read the exit status, then runtime_reap()).
+fallible runtime_open(int state_dirfd, struct runtime_task **ret, struct runtime_state *ret_state);
 fallible runtime_state(struct runtime_task *task, struct runtime_state *ret);
 // Freezes every process of a container, or lets them go on; waits until it is so. A frozen one
 // still can be killed. NOT_FOUND: there is no such group.

@@ -210,7 +210,7 @@ static void test_exists(void **state)
 	auto_free char *message = alloc_printf("cgroup %s exists", group);
 	expect_message(runtime_run(&other.request, &second), ERROR_EXISTS, message);
 	life_done(&fixture, &other);
-	ok(runtime_open(l.state, &second)); // the first is unharmed
+	ok(runtime_open(l.state, &second, NULL)); // the first is unharmed
 	runtime_close(second);
 	ok(runtime_release(task));
 	expect_nothing_left(&l);
@@ -233,7 +233,7 @@ static void test_next_life(void **state)
 	ok(runtime_run(&next.request, &second));
 	ok(runtime_release(task));
 	struct runtime_task *other = NULL;
-	ok(runtime_open(l.state, &other));
+	ok(runtime_open(l.state, &other, NULL));
 	runtime_close(other);
 	ok(runtime_release(second));
 	expect_nothing_left(&next);
@@ -248,7 +248,7 @@ static void test_open(void **state)
 	struct runtime_state is;
 	int code = -1;
 	struct runtime_task *task = start_ready(&l, "echo; exec sleep 1000"), *other = NULL;
-	ok(runtime_open(l.state, &other));
+	ok(runtime_open(l.state, &other, NULL));
 	ok(runtime_state(other, &is));
 	assert_int_equal(is.status, RUNTIME_RUNNING);
 	assert_int_equal(is.pid, runtime_task_pid(task));
@@ -272,7 +272,7 @@ static void test_open(void **state)
 	int lock = openat(l.state, SHIM_LOCK, O_RDWR | O_CLOEXEC);
 	ok(lock_take(lock, LOCK_EXCLUSIVE));
 	close(lock);
-	expect_message(runtime_open(l.state, &other), ERROR_NOT_FOUND, "no monitor is running");
+	expect_message(runtime_open(l.state, &other, NULL), ERROR_NOT_FOUND, "no monitor is running");
 	ok(runtime_reap(l.state, l.cgroup, HANGING_MS));
 	ok(runtime_reap(l.state, l.cgroup, HANGING_MS)); // again is fine
 	ok(runtime_reap(-1, l.cgroup, HANGING_MS));
@@ -360,7 +360,7 @@ static void test_peers(void **state)
 	}
 	for (size_t i = 0; i < 40; i++)
 		close(peers[i]);
-	ok(runtime_open(l.state, &other));
+	ok(runtime_open(l.state, &other, NULL));
 	expect_message(runtime_signal(other, 9999), ERROR_SYSTEM, "signal 9999: Invalid argument");
 	struct runtime_state is;
 	ok(runtime_state(other, &is));

@@ -40,8 +40,8 @@ static void send_packet(const struct packet *p, int fd)
 
 static void set_text(struct packet *p, const char *text)
 {
-	size_t n = strnlen(text, sizeof(p->text) - 1);
-	memcpy(p->text, text, n);
+	size_t n = strlen(text);
+	memcpy(p->text, text, n < sizeof(p->text) ? n : sizeof(p->text) - 1);
 }
 
 static void send_text(enum packet_kind kind, const char *text)

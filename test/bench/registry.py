@@ -17,6 +17,7 @@ import contextlib
 import io
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -290,6 +291,7 @@ def main():
     archives = make_images(BUILD / "registry-images")
     sandbox.enter(BUILD, cgroups=False)
     sandbox.links_up()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # leaves by the doors below
     peers = not options.no_peers and (PEERS / "bin/containerd").exists()
     print(f"{options.rounds} rounds, interleaved; kernel {os.uname().release}, {os.cpu_count()} CPUs, load "
           f"{os.getloadavg()[0]:.1f}")

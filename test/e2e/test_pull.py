@@ -379,7 +379,7 @@ def test_who_links_what():
 
     libexec = Path("/usr/local/libexec/coracle")
     network = {"libcurl", "libssl", "libnghttp2"}
-    assert not needed("/usr/local/bin/coracle") & (network | {"libcrypto"})
+    assert needed("/usr/local/bin/coracle") <= {"libc", "libm"}  # none, but for coverage
     assert not needed(libexec / "coracle-transfer") & network
     assert "libisal" not in needed(libexec / "coracle-fetch")
 

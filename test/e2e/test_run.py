@@ -237,6 +237,38 @@ def test_memory_limit(busybox):
     assert done.code == 137
 
 
+def run_throttled(busybox, tmp_path, device, **how):
+    spec = json.loads(coracle("spec", busybox, "t", "sleep", "1000").out)
+    major, minor = device
+    spec["linux"]["resources"]["blockIO"] = {
+        "throttleReadBpsDevice": [{"major": major, "minor": minor, "rate": 1048576}],
+        "throttleWriteIOPSDevice": [{"major": major, "minor": minor, "rate": 77}]}
+    (tmp_path / "config.json").write_text(json.dumps(spec))
+    return coracle("run", "-d", "--rm", "--config", tmp_path / "config.json", "t", **how)
+
+
+def test_block_io_throttles(busybox, tmp_path):
+    v1 = next((Path(p) for p in sandbox.hierarchies() if (Path(p) / "blkio.throttle.read_bps_device").exists()), None)
+    v2 = next((Path(p) for p, v2 in sandbox.hierarchies().items()
+               if v2 and "io" in (Path(p) / "cgroup.controllers").read_text().split()), None)
+    disk = next(Path("/sys/block").glob("loop*"), None) or next(Path("/sys/block").glob("*"), None)
+    if not (v1 or v2) or not disk:
+        pytest.skip("no controller of block I/O here, or no disk")
+    device = tuple(map(int, (disk / "dev").read_text().split(":")))
+    run_throttled(busybox, tmp_path, device)
+    name = f"{device[0]}:{device[1]}"
+    if v1:
+        group = next(v1.glob("coracle/*/default/t.*"))
+        assert (group / "blkio.throttle.read_bps_device").read_text() == f"{name} 1048576\n"
+        assert (group / "blkio.throttle.write_iops_device").read_text() == f"{name} 77\n"
+    else:
+        line = (next(v2.glob("coracle/*/default/t.*")) / "io.max").read_text()
+        assert line == f"{name} rbps=1048576 wbps=max riops=max wiops=77\n"
+    coracle("rm", "-f", "t")
+    refused = run_throttled(busybox, tmp_path, (240, 999), code=125)
+    assert "there is no block device 240:999" in refused.err
+
+
 def test_labels_and_annotations(busybox):
     spec = spec_of(busybox, "--label", "a=1", "--annotation", "b=2")
     assert spec["annotations"]["a"] == "1" and spec["annotations"]["b"] == "2"

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import subprocess
 import tarfile
@@ -222,6 +223,39 @@ def test_killed_at_any_moment(tmp_path, soak):
                 process.kill()
             counts.until(lambda now: not now["processes"], seconds=30)
         coracle("gc")
+
+
+def named(comm):
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if pathlib.Path(f"/proc/{entry}/comm").read_text().rstrip("\n") == comm:
+                yield int(entry)
+
+
+@needs_wine
+@pytest.mark.parametrize("victim", ["coracle-shim", "coracle-boot", "wineserver64", "start.exe", "timeout"])
+def test_kill_of_any_of_its_processes(tmp_path, soak, victim):
+    rng = random.Random(14)
+    with imported(archive(tmp_path, windows.base_layer()), NAME):
+        coracle("run", "--rm", NAME, "t", "cmd", "/c", "exit 0")  # what is made at the first use is there
+        before = counts.rested()
+        hit = 0
+        for _ in range(soak(4, 50)):
+            with start("coracle", "run", "--rm", NAME, "t", "timeout", "/t", "9999", "/nobreak") as process:
+                time.sleep(rng.uniform(0, 0.15))  # the moment is what is random
+                killed = list(named(victim))
+                for pid in killed:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, 9)
+                hit += len(killed)
+                if not killed:  # it isn't there yet
+                    process.kill()
+                process.wait(30)
+            coracle("rm", "-f", "t", code=None)
+            coracle("gc")
+            counts.assert_back(before)
+            assert lines(coracle("run", "--rm", NAME, "t", "cmd", "/c", "echo on")) == ["on"]
+        assert hit
 
 
 def hive_of(data):

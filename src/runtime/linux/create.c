@@ -436,21 +436,20 @@ static fallible not_running(const struct runtime_request *request)
 	return error_new(ERROR_NOT_FOUND, "container \"%s\" is not running", request->id);
 }
 
-// A pidfd of init: the pid that the monitor names can't be another's as long as it says RUNNING.
+// A pidfd of init: the pid that the monitor named when it was found is still init's if it says
+// RUNNING afterwards.
 static fallible open_init(const struct runtime_request *request, struct runtime_task *container,
                           int *ret)
 {
-	struct runtime_state before, after;
-	auto_error struct error *e = runtime_state(container, &before);
+	struct runtime_state now;
 	auto_fd int fd = -1;
-	if (error_is(e, ERROR_NOT_FOUND) || // with its monitor
-	    (!e && (before.status != RUNTIME_RUNNING || pidfd_open_process(before.pid, &fd))))
+	pid_t pid = container->pid;
+	if (!pid || pidfd_open_process(pid, &fd))
 		return not_running(request);
-	if (!e)
-		e = runtime_state(container, &after);
-	if (e && !error_is(e, ERROR_NOT_FOUND))
+	auto_error struct error *e = runtime_state(container, &now);
+	if (e && !error_is(e, ERROR_NOT_FOUND)) // with its monitor
 		return take(&e);
-	if (e || after.status != RUNTIME_RUNNING || after.pid != before.pid)
+	if (e || now.status != RUNTIME_RUNNING || now.pid != pid)
 		return not_running(request);
 	*ret = fd_take(&fd);
 	return NULL;

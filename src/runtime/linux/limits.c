@@ -132,15 +132,51 @@ static void take_unified(struct arena *arena, const struct oci_pairs *pairs,
 	l->set |= CGROUP_UNIFIED;
 }
 
-static fallible take_block_io(const struct json *block_io, struct cgroup_limits *l)
+enum { THROTTLES_MAX = 256 }; // of each kind
+
+static fallible take_throttles(const struct json *block_io, const struct json_path *path,
+                               const char *key, enum cgroup_throttle_kind kind,
+                               struct cgroup_throttle *list, size_t *n)
 {
+	const struct json *array = NULL;
+	TRY(json_get_array(block_io, path, key, THROTTLES_MAX, &array));
+	for (size_t i = 0; i < json_size(array); i++) {
+		const struct json_path here = {path, key, 0}, item = {&here, NULL, i};
+		uint64_t major = 0, minor = 0, rate = 0;
+		TRY(json_get_u64(json_item(array, i), &item, "major", UINT32_MAX, &major));
+		TRY(json_get_u64(json_item(array, i), &item, "minor", UINT32_MAX, &minor));
+		TRY(json_get_u64(json_item(array, i), &item, "rate", UINT64_MAX, &rate));
+		list[(*n)++] =
+			(struct cgroup_throttle){kind, (uint32_t)major, (uint32_t)minor, rate};
+	}
+	return NULL;
+}
+
+static fallible take_block_io(struct arena *arena, const struct json *block_io,
+                              struct cgroup_limits *l)
+{
+	static const char *const keys[CGROUP_THROTTLE_KINDS] = {
+		[CGROUP_READ_BPS] = "throttleReadBpsDevice",
+		[CGROUP_WRITE_BPS] = "throttleWriteBpsDevice",
+		[CGROUP_READ_IOPS] = "throttleReadIOPSDevice",
+		[CGROUP_WRITE_IOPS] = "throttleWriteIOPSDevice",
+	};
+	if (!json_size(block_io))
+		return NULL;
 	uint64_t weight = 0;
 	const struct json_path path = {NULL, "linux.resources.blockIO", 0};
 	TRY(json_get_u64(block_io, &path, "weight", 1000, &weight));
-	if (!weight)
-		return NULL;
 	l->blkio_weight = (uint16_t)weight;
-	l->set |= CGROUP_BLKIO_WEIGHT;
+	if (weight)
+		l->set |= CGROUP_BLKIO_WEIGHT;
+	struct cgroup_throttle *list =
+		arena_alloc(arena, (size_t)CGROUP_THROTTLE_KINDS * THROTTLES_MAX * sizeof *list);
+	for (size_t i = 0; i < CGROUP_THROTTLE_KINDS; i++)
+		TRY(take_throttles(block_io, &path, keys[i], (enum cgroup_throttle_kind)i, list,
+		                   &l->n_throttles));
+	l->throttles = list;
+	if (l->n_throttles)
+		l->set |= CGROUP_BLKIO_THROTTLES;
 	return NULL;
 }
 
@@ -160,6 +196,8 @@ static fallible refuse_others(const struct runtime_request *request)
 		const char *what;
 	} wishes[] = {
 		{r->hugepage_limits.n, "hugepage limits"},
+		{json_size(json_member(r->block_io, "weightDevice")),
+	         "block I/O weights of devices"},
 		{json_size(r->network), "network classes"},
 		{json_size(r->rdma), "rdma limits"},
 		{r->cpu.realtime_runtime.set && r->cpu.realtime_runtime.value, "realtime runtime"},
@@ -183,7 +221,7 @@ fallible limits_apply(const struct runtime_request *request, struct cgroup *grou
 	take_numbers(r, &l);
 	take_devices(arena, &r->devices, &l);
 	take_unified(arena, &r->unified, &l);
-	TRY(take_block_io(r->block_io, &l));
+	TRY(take_block_io(arena, r->block_io, &l));
 	TRY(refuse_others(request));
 	uint32_t missing = l.set;
 	if (group && l.set)

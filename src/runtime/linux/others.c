@@ -43,7 +43,7 @@ static fallible connect_to(int state_dirfd, int *ret)
 	return NULL;
 }
 
-fallible runtime_open(int state_dirfd, struct runtime_task **ret)
+fallible runtime_open(int state_dirfd, struct runtime_task **ret, struct runtime_state *ret_state)
 {
 	int opened = -1;
 	TRY(open_lock(state_dirfd, &opened));
@@ -63,6 +63,8 @@ fallible runtime_open(int state_dirfd, struct runtime_task **ret)
 		FAIL_ERRNO("state directory");
 	struct runtime_state state;
 	TRY(runtime_state(task, &state));
+	if (ret_state)
+		*ret_state = state;
 	*ret = take(&task);
 	return NULL;
 }

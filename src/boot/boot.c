@@ -103,8 +103,9 @@ static pid_t start(char *const *argv, const sigset_t *mask)
 	_exit(fail(argv[0]));
 }
 
-// The server forks, and its parent returns when the socket takes clients.
-static int start_server(const sigset_t *mask)
+// The server forks, and its parent returns when the socket takes clients. What it has forked is our
+// child by then, and has the next pid: nobody else is here to fork.
+static int start_server(const sigset_t *mask, pid_t *ret)
 {
 	char *const argv[] = {SERVER, "-p", NULL};
 	int status;
@@ -115,7 +116,8 @@ static int start_server(const sigset_t *mask)
 		if (errno != EINTR)
 			return -1;
 	errno = EIO;
-	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -1;
+	*ret = pid + 1;
+	return WIFEXITED(status) && !WEXITSTATUS(status) && !waitpid(*ret, NULL, WNOHANG) ? 0 : -1;
 }
 
 static int code_of(int status)
@@ -134,8 +136,9 @@ static void unpin(pid_t start)
 	unlink(BOOT_CREATED);
 }
 
-// Reaps until `pid` has ended. A signal to us ends it: who sends one wants the container gone.
-static int wait_for(pid_t pid, const sigset_t *signals)
+// Reaps until `pid` has ended. A signal to us ends it: who sends one wants the container gone. So
+// does the end of the server: whoever has asked it something waits for ever.
+static int wait_for(pid_t pid, pid_t server, const sigset_t *signals)
 {
 	const struct timespec started = {.tv_nsec = 200 * 1000 * 1000};
 	const struct timespec *timeout = &started;
@@ -145,6 +148,10 @@ static int wait_for(pid_t pid, const sigset_t *signals)
 		pid_t gone = waitpid(-1, &status, WNOHANG);
 		if (gone == pid)
 			return asked ? 128 + asked : code_of(status);
+		if (gone == server) {
+			dprintf(2, "coracle-boot: Wine's server has ended\n");
+			return BOOT_EXIT_FAILED;
+		}
 		if (gone > 0)
 			continue;
 		if (gone < 0 && errno == ECHILD)
@@ -220,13 +227,14 @@ int main(void)
 		return fail(BOOT_DRIVE);
 	pin();
 	listen_to_start();
-	if (start_server(&before) < 0)
+	pid_t server = -1;
+	if (start_server(&before, &server) < 0)
 		return fail(SERVER);
 	char *const argv[] = {PRELOADER, LOADER, BOOT_START, NULL};
 	pid_t program = start(argv, &before);
 	if (program < 0)
 		return fail(LOADER);
-	int code = wait_for(program, &signals);
+	int code = wait_for(program, server, &signals);
 	tell_whole_code(code, code_fd);
 	end_all(parameters.flags & BOOT_KEEP_REGISTRY ? SIGTERM : SIGKILL, &signals);
 	return code;

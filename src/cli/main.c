@@ -17,8 +17,9 @@ static void forget_inheritance(void)
 	umask(umask(0) & 0077);
 }
 
-// What a command allocates in its milliseconds comes in one piece, with its pages there: to get them
-// by a fault each took 0.2 ms of 5 (docs/performance.md). And it isn't given back before the end.
+// What a command allocates in its milliseconds comes in one piece, with its pages there: to get
+// them by a fault each took 0.2 ms of 5 (docs/performance.md). And it isn't given back before the
+// end.
 static void make_heap(void)
 {
 	enum { HEAP = 256 << 10, KEPT = 4 << 20, PAGE = 4 << 10 };

@@ -272,7 +272,8 @@ static void test_open(void **state)
 	int lock = openat(l.state, SHIM_LOCK, O_RDWR | O_CLOEXEC);
 	ok(lock_take(lock, LOCK_EXCLUSIVE));
 	close(lock);
-	expect_message(runtime_open(l.state, &other, NULL), ERROR_NOT_FOUND, "no monitor is running");
+	expect_message(runtime_open(l.state, &other, NULL), ERROR_NOT_FOUND,
+	               "no monitor is running");
 	ok(runtime_reap(l.state, l.cgroup, HANGING_MS));
 	ok(runtime_reap(l.state, l.cgroup, HANGING_MS)); // again is fine
 	ok(runtime_reap(-1, l.cgroup, HANGING_MS));

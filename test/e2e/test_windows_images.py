@@ -225,11 +225,13 @@ def test_killed_at_any_moment(tmp_path, soak):
         coracle("gc")
 
 
-def named(comm):
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            if pathlib.Path(f"/proc/{entry}/comm").read_text().rstrip("\n") == comm:
-                yield int(entry)
+def below(pid, comm):
+    """The processes of that name which descend from `pid`."""
+    with contextlib.suppress(OSError):
+        if pathlib.Path(f"/proc/{pid}/comm").read_text().rstrip("\n") == comm:
+            yield pid
+        for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            yield from below(int(child), comm)
 
 
 @needs_wine
@@ -243,7 +245,7 @@ def test_kill_of_any_of_its_processes(tmp_path, soak, victim):
         for _ in range(soak(4, 50)):
             with start("coracle", "run", "--rm", NAME, "t", "timeout", "/t", "9999", "/nobreak") as process:
                 time.sleep(rng.uniform(0, 0.15))  # the moment is what is random
-                killed = list(named(victim))
+                killed = list(below(process.pid, victim))
                 for pid in killed:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, 9)
@@ -254,7 +256,7 @@ def test_kill_of_any_of_its_processes(tmp_path, soak, victim):
             coracle("rm", "-f", "t", code=None)
             coracle("gc")
             counts.assert_back(before)
-            assert lines(coracle("run", "--rm", NAME, "t", "cmd", "/c", "echo on")) == ["on"]
+            assert lines(coracle("run", "--rm", NAME, "t", "cmd", "/c", "echo fine")) == ["fine"]
         assert hit
 
 

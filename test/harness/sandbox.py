@@ -66,8 +66,8 @@ def enter(build=None, cgroups=True):
     links_up()
     make_disk(STORE, "4G")
     if build:
-        for program in ("coracle", "ctr"):  # of an install.sh before; in the overlay only
-            Path("/usr/local/bin", program).unlink(missing_ok=True)
+        for name in ("bin/coracle", "bin/ctr", "libexec/coracle", "share/coracle"):  # of an install.sh before;
+            subprocess.run(["rm", "-rf", f"/usr/local/{name}"], check=True)  # in the overlay only
         subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet"], check=True)
         os.symlink("coracle", "/usr/local/bin/ctr")  # as install.sh makes it
 

@@ -149,8 +149,9 @@ char *registry_user(const char *image, const char *overrides)
 	for (size_t i = 0; windows_programs[i]; i++)
 		text_value(&s, windows_programs[i], "native");
 	str_add(&s, overrides ? overrides : "");
-	// What Wine would find out for itself, and then write some hundred values into the registry at
-	// every start (2 ms): names of fonts that aren't here for a code page that is always this one.
+	// What Wine would find out for itself, and then write some hundred values into the registry
+	// at every start (2 ms): names of fonts that aren't here for a code page that is always
+	// this one.
 	key(&s, "Software\\Wine\\Fonts");
 	text_value(&s, "Codepages", "1252,437");
 	number_value(&s, "LogPixels", 96);

@@ -29,6 +29,12 @@ def do(*argv, **how):
     return subprocess.run([str(word) for word in argv], check=True, stdin=subprocess.DEVNULL, **how)
 
 
+def stock_run(coracle, disk, *flags):
+    return [*coracle, "run", *flags, "--rootfs", "--mount", f"type=bind,src={disk}/prefix,dst=/mnt,options=rbind",
+            "--env", "WINEPREFIX=/mnt", "--env", "WINEDEBUG=-all", "--env", "PATH=/usr/bin:/bin", "/run/bench-wine/root", "w",
+            "/usr/lib/wine/wine64"]
+
+
 def stock_wine(coracle, disk):
     """The command that starts `cmd /c exit 0` under Wine as it is, with a prefix that is ready."""
     root = Path("/run/bench-wine")
@@ -36,9 +42,7 @@ def stock_wine(coracle, disk):
         (root / part).mkdir(parents=True)
     sandbox.mount("overlay", root / "root", "overlay", 0, f"lowerdir=/,upperdir={root}/upper,workdir={root}/work")
     (disk / "prefix").mkdir()
-    argv = [*coracle, "run", "--rm", "--rootfs", "--mount", f"type=bind,src={disk}/prefix,dst=/mnt,options=rbind",
-            "--env", "WINEPREFIX=/mnt", "--env", "WINEDEBUG=-all", "--env", "PATH=/usr/bin:/bin", root / "root", "w",
-            "/usr/lib/wine/wine64", *EXIT]
+    argv = [*stock_run(coracle, disk, "--rm"), *EXIT]
     done = subprocess.run([str(word) for word in argv], stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode:
         print(f"\nStock Wine does not start here: {done.stderr.decode()[-200:]}")
@@ -60,10 +64,9 @@ def start_table(rows, title):
               f"{difference(rows, name, 'Linux true'):+.1f} | {statistics.median(cpu for _, _, cpu in runs):.1f} |")
 
 
-def starts(coracle, disk, options):
+def starts(coracle, stock, options):
     found = {"Linux true": [*coracle, "run", "--rm", "busybox", "b", "true"],
              "`cmd /c exit 0`": [*coracle, "run", "--rm", "nano", "b", *EXIT]}
-    stock = stock_wine(coracle, disk)
     if stock:
         found["stock Wine, `cmd /c exit 0`"] = stock
     for argv in found.values():
@@ -92,6 +95,18 @@ def family(pid):
         for task in Path(f"/proc/{pid}/task").iterdir():
             ready += map(int, (task / "children").read_text().split())
     return found
+
+
+def idle_stock(coracle, disk):
+    """Stock Wine's processes when it waits for a key: one container's memory."""
+    do(*stock_run(coracle, disk, "-d", "-t"), "cmd", "/c", "pause")
+    time.sleep(5)  # its services come one after the other
+    listed = subprocess.run([*coracle, "tasks", "ls"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    pid = next(int(line.split()[1]) for line in listed.splitlines() if line.startswith("w "))
+    members = [(p, *sizes(p)) for p in family(pid)]
+    print(f"\nStock Wine that waits, one container of {len(members)} processes: PSS {sum(m[1] for m in members) / 1024:.1f} MB, "
+          f"private {sum(m[2] for m in members) / 1024:.1f} MB")
+    do(*coracle, "rm", "-f", "w")
 
 
 def idle(coracle, options):
@@ -167,10 +182,13 @@ def main():
         coracle = program(disk)
         do(*coracle, "images", "import", TOP / ".cache/busybox.tar")
         do(*coracle, "images", "create-windows-base", "nano")
+        stock = stock_wine(coracle, disk)
         if {"start", "busy"} & set(options.parts):
-            starts(coracle, disk, options)
+            starts(coracle, stock, options)
         if "idle" in options.parts:
             idle(coracle, options)
+            if stock:
+                idle_stock(coracle, disk)
         if "unpack" in options.parts and (PEERS / "bin/ctr").exists():
             unpack(coracle, disk, options)
 

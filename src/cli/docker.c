@@ -54,8 +54,6 @@ static const struct {
 	const char *words, *hint;
 } run_flags[] = {
 	{"network net",      "--net-host uses the network of the host, --cni gives the container its own"},
-	{"tmpfs",            "--mount type=tmpfs,dst=DIR mounts one"},
-	{"shm-size",         "--mount type=tmpfs,dst=/dev/shm,options=size=64m does that"},
 	{"volume v",         "--mount type=bind,src=DIR,dst=DIR does that"},
 	{"h",                "did you mean --hostname?"},
 	{"cgroup-parent",    "--cgroup PATH puts the container into a group"},
@@ -68,9 +66,9 @@ static const struct {
 // Those that nothing here does.
 static const char flags_not_yet[] =
 	"publish p publish-all P expose init add-host dns dns-search dns-option dns-opt restart "
-	"ulimit link link-local-ip ip ip6 mac-address network-alias sysctl pids-limit memory-swap "
+	"link link-local-ip ip ip6 mac-address network-alias sysctl pids-limit memory-swap "
 	"memory-reservation memory-swappiness kernel-memory oom-kill-disable oom-score-adj group-add "
-	"stop-signal stop-timeout volumes-from volume-driver storage-opt health-cmd "
+	"stop-timeout volumes-from volume-driver storage-opt health-cmd "
 	"health-interval health-retries health-timeout no-healthcheck blkio-weight cidfile domainname "
 	"attach cgroupns label-file device-cgroup-rule isolation sig-proxy detach-keys "
 	"use-api-socket pod";

@@ -22,6 +22,8 @@ enum list {
 	CAP_DROP,
 	DEVICES,
 	VOLUMES,
+	TMPFS,
+	ULIMITS,
 	UIDMAP,
 	GIDMAP,
 	SNAPSHOT_LABELS,
@@ -36,6 +38,8 @@ static const char *const list_flags[LISTS] = {
 	[CAP_DROP] = "cap-drop",
 	[DEVICES] = "device",
 	[VOLUMES] = "volume",
+	[TMPFS] = "tmpfs",
+	[ULIMITS] = "ulimit",
 	[UIDMAP] = "uidmap",
 	[GIDMAP] = "gidmap",
 	[SNAPSHOT_LABELS] = "snapshotter-label",
@@ -113,6 +117,8 @@ static void fill_lists(const struct invocation *in, struct request *r)
 		[WITH_NS] = &r->spec.with_ns,
 		[DEVICES] = &r->spec.devices,
 		[VOLUMES] = &r->spec.volumes,
+		[TMPFS] = &r->spec.tmpfs,
+		[ULIMITS] = &r->spec.ulimits,
 		[UIDMAP] = &r->spec.uidmap,
 		[GIDMAP] = &r->spec.gidmap,
 		[SNAPSHOT_LABELS] = &r->snapshot_labels,
@@ -149,6 +155,9 @@ static fallible fill_spec(const struct invocation *in, struct request *r)
 	flag_environment(in, &r->env);
 	spec->env = (struct spec_texts){(const char *const *)r->env.items, r->env.n};
 	TRY(fill_limits(in, spec));
+	if (flag_given(in, "shm-size"))
+		TRY_AS(units_parse_size(flag_text(in, "shm-size"), &spec->shm_size_bytes),
+		       "--shm-size");
 	TRY(read_named(flag_text(in, "env-file"), &r->env_file));
 	TRY(read_named(flag_text(in, "seccomp-profile"), &r->seccomp_profile));
 	spec->env_file = r->env_file;
@@ -268,6 +277,7 @@ static fallible fill(const struct invocation *in, const struct session *s, struc
 	r->run.snapshotter = session_snapshotter(s);
 	r->run.labels = r->spec.labels.items;
 	r->run.n_labels = r->spec.labels.n;
+	r->run.stop_signal = optional(flag_text(in, "stop-signal"));
 	r->run.cni = flag_bool(in, "cni");
 	r->run.no_pivot = flag_bool(in, "no-pivot");
 	r->run.cgroup = r->spec.cgroup;

@@ -142,6 +142,11 @@ const struct flag flags_log[] = {
 // As docker writes them: understood as `coracle` only.
 const struct flag flags_docker[] = {
 	{"volume", "v", TEXTS("SRC:DST[:ro]"), "bind-mount a folder or file", .bits = FLAG_DOCKER},
+	{"tmpfs", NULL, TEXTS("DIR[:OPTIONS]"), "mount a tmpfs", .bits = FLAG_DOCKER},
+	{"shm-size", NULL, TEXT("SIZE"), "size of /dev/shm, e.g. 1g", .bits = FLAG_DOCKER},
+	{"ulimit", NULL, TEXTS("NAME=SOFT[:HARD]"), "a limit of the process, e.g. nofile=4096",
+	 .bits = FLAG_DOCKER},
+	{"stop-signal", NULL, TEXT("SIGNAL"), "what stop sends", .bits = FLAG_DOCKER},
 	{"name", NULL, TEXT("ID"), "the container's id, which is then no argument",
 	 .bits = FLAG_DOCKER},
 	{"entrypoint", NULL, TEXT("PROGRAM"), "program to start in place of the image's",

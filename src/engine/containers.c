@@ -177,8 +177,7 @@ static fallible still_running(const char *id)
 {
 	return error_hint(error_new(ERROR_BUSY,
 	                            "cannot delete a non stopped container: \"%s\" is running", id),
-	                  "coracle tasks kill -s KILL %s ends it; coracle rm -f %s does both", id,
-	                  id);
+	                  "coracle stop %s ends it; coracle rm -f %s does both", id, id);
 }
 
 // What is left of a kept container once its task is gone.

@@ -417,8 +417,9 @@ struct engine_run {
 	size_t n_labels;
 	const char *const *snapshot_labels; // KEY=VALUE, of the snapshot that is kept
 	size_t n_snapshot_labels;
-	const char *sandbox; // for the record; NULL: none
-	bool remove;         // --rm
+	const char *stop_signal; // NULL: the image's
+	const char *sandbox;     // for the record; NULL: none
+	bool remove;             // --rm
 	bool cni;
 	bool null_io;
 	bool no_pivot;

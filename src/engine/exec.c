@@ -153,7 +153,7 @@ static fallible open_container(struct engine *e, struct exec *x, pid_t *ret_init
 	TRY(error);
 	if (is_frozen)
 		return error_hint(error_new(ERROR_INVALID, "cannot exec in a paused state"),
-		                  "coracle tasks resume %s lets it go on", id);
+		                  "coracle unpause %s lets it go on", id);
 	*ret_init = x->life.state.pid;
 	return NULL;
 }

@@ -232,7 +232,7 @@ static fallible in_use(struct engine *e, const struct life *life, const char *id
 	                            "it is running: choose another ID, or "
 	                            "coracle rm -f %s",
 	                            id)
-	               : error_hint(error, "choose another ID, or coracle containers rm %s", id);
+	               : error_hint(error, "choose another ID, or coracle rm %s", id);
 }
 
 fallible life_claim(struct engine *e, const char *id, struct store_claim **ret)

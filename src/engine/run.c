@@ -33,6 +33,12 @@ static fallible container_labels(struct run *run)
 		labels_set(&run->labels, "io.containerd.image.config.stop-signal",
 		           *config.stop_signal ? config.stop_signal : "SIGTERM");
 	}
+	const char *stop = run->request->stop_signal;
+	int number;
+	if (stop) {
+		TRY(oci_signal_parse(stop, &number));
+		labels_set(&run->labels, "io.containerd.image.config.stop-signal", stop);
+	}
 	return labels_parse(run->request->labels, run->request->n_labels, true, &run->labels);
 }
 

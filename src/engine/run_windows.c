@@ -174,6 +174,8 @@ static void linux_request(const struct run *run, struct spec_request *ret)
 		*ret = *run->request->spec;
 	const struct spec_texts none = {0};
 	ret->args = ret->env = ret->labels = ret->annotations = ret->mounts = ret->volumes = none;
+	ret->tmpfs = ret->ulimits = none;
+	ret->shm_size_bytes = 0;
 	ret->entrypoint = ret->cwd = ret->env_file = ret->user = ret->hostname = NULL;
 	ret->read_only = ret->tty = ret->has_rootfs = false;
 }

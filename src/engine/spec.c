@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The default spec, and the flags in the order in which ctr applies them.
 #include "engine/spec.h"
+#include "base/text.h"
 #include "engine/spec_private.h"
 #include "oci/names.h"
+#include <ctype.h>
 #include <string.h>
 
 #define TMPFS_LIKE "nosuid,strictatime,mode=755,size=65536k"
@@ -113,6 +115,36 @@ fallible spec_apply_annotations(struct oci_spec *spec, const struct spec_request
 	return NULL;
 }
 
+static fallible apply_ulimit(struct oci_spec *spec, const char *text)
+{
+	const char *equals = strchr(text, '=');
+	auto_free char *name = alloc_printf("RLIMIT_%.*s", equals ? (int)(equals - text) : 0, text);
+	for (char *c = name; *c; c++)
+		*c = (char)toupper((unsigned char)*c);
+	int number = oci_rlimit_number(name);
+	const char *colon = equals ? strchr(equals, ':') : NULL;
+	auto_free char *soft = !equals ? NULL
+	                       : colon ? alloc_bytes(equals + 1, (size_t)(colon - equals - 1))
+	                               : alloc_string(equals + 1);
+	uint64_t values[2] = {0};
+	const char *const texts[2] = {soft, colon ? colon + 1 : soft};
+	bool is_bad = !equals || number < 0;
+	for (size_t i = 0; i < 2 && !is_bad; i++) {
+		auto_error struct error *e = NULL;
+		if (text_equal(texts[i], "-1") || text_equal(texts[i], "unlimited"))
+			values[i] = UINT64_MAX;
+		else
+			e = text_parse_u64(texts[i], 10, UINT64_MAX, &values[i]);
+		is_bad = e != NULL;
+	}
+	if (is_bad || values[0] > values[1])
+		return error_hint(
+			error_new(ERROR_USAGE, "ulimit \"%.64s\": not NAME=SOFT[:HARD]", text),
+			"such as nofile=1024:4096; -1 is no limit");
+	oci_spec_set_rlimit(spec, number, values[0], values[1]);
+	return NULL;
+}
+
 static void apply_texts(struct oci_spec *spec, const struct spec_request *r)
 {
 	struct oci_linux *l = &spec->linux_;
@@ -176,6 +208,8 @@ fallible spec_make(const struct spec_request *r, const struct spec_source *sourc
 	TRY(spec_apply_mounts(spec, r));
 	TRY(spec_apply_user(spec, r, source));
 	apply_texts(spec, r);
+	for (size_t i = 0; i < r->ulimits.n; i++)
+		TRY(apply_ulimit(spec, r->ulimits.items[i]));
 	apply_tty(spec, r);
 	TRY(spec_apply_annotations(spec, r));
 	TRY(spec_apply_privileges(spec, r, host));

@@ -26,6 +26,9 @@ struct spec_request {
 	struct spec_texts labels; // --label, KEY or KEY=VALUE: become annotations too
 	struct spec_texts annotations, mounts, with_ns, cap_add, cap_drop, devices;
 	struct spec_texts volumes; // docker's -v: SRC:DST[:ro]
+	struct spec_texts tmpfs;   // docker's: DIR[:OPTION,...]
+	struct spec_texts ulimits; // docker's: NAME=SOFT[:HARD]
+	uint64_t shm_size_bytes;   // docker's: of /dev/shm
 	const char *user, *hostname;
 	bool net_host, privileged, privileged_without_host_devices, read_only, tty, allow_new_privs;
 	bool seccomp, no_seccomp;

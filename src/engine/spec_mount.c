@@ -169,6 +169,33 @@ static fallible read_volume(const char *text, struct wish *w)
 	return NULL;
 }
 
+// docker's --tmpfs DIR[:OPTION,...]. What isn't said is as there: no programs run from it.
+static fallible read_tmpfs(const char *text, struct wish *w)
+{
+	const char *colon = strchr(text, ':');
+	if (*text != '/')
+		return error_new(ERROR_USAGE,
+		                 "tmpfs \"%.64s\": not DIR[:OPTION,...] with an absolute path",
+		                 text);
+	w->type = alloc_string("tmpfs");
+	w->source = alloc_string("tmpfs");
+	w->destination = colon ? alloc_bytes(text, (size_t)(colon - text)) : alloc_string(text);
+	w->options =
+		alloc_printf("nosuid:nodev:noexec%s%s", colon ? ":" : "", colon ? colon + 1 : "");
+	for (char *c = w->options; (c = strchr(c, ','));)
+		*c = ':';
+	return NULL;
+}
+
+static fallible read_wish(const struct spec_request *r, size_t i, struct wish *w)
+{
+	if (i < r->mounts.n)
+		return read_mount(r->mounts.items[i], r->binds_bind, w);
+	i -= r->mounts.n;
+	return i < r->volumes.n ? read_volume(r->volumes.items[i], w)
+	                        : read_tmpfs(r->tmpfs.items[i - r->volumes.n], w);
+}
+
 // "/dev/shm/" and "/dev/shm" are one place; so is "rel" and "/rel", as runc sees it.
 static char *clean_destination(const char *path)
 {
@@ -179,14 +206,29 @@ static char *clean_destination(const char *path)
 	return alloc_printf("%s%s", *path == '/' ? "" : "/", trimmed);
 }
 
+// The default's options, with another size.
+static void size_shm(struct oci_spec *spec, uint64_t size_bytes)
+{
+	for (size_t i = 0; i < spec->mounts.n; i++) {
+		struct oci_strings *options = &spec->mounts.items[i].options;
+		if (strcmp(spec->mounts.items[i].destination, "/dev/shm") != 0)
+			continue;
+		auto_free char *size = alloc_printf("size=%llu", (unsigned long long)size_bytes);
+		for (size_t k = 0; k < options->n; k++)
+			if (text_starts(options->items[k], "size="))
+				options->items[k] = oci_spec_string(spec, size);
+	}
+}
+
 fallible spec_apply_mounts(struct oci_spec *spec, const struct spec_request *r)
 {
-	size_t n = r->mounts.n + r->volumes.n;
+	if (r->shm_size_bytes)
+		size_shm(spec, r->shm_size_bytes);
+	size_t n = r->mounts.n + r->volumes.n + r->tmpfs.n;
 	struct wish *wishes = alloc_array(n, sizeof(*wishes));
 	struct error *e = NULL;
 	for (size_t i = 0; i < n && !e; i++)
-		e = i < r->mounts.n ? read_mount(r->mounts.items[i], r->binds_bind, &wishes[i])
-		                    : read_volume(r->volumes.items[i - r->mounts.n], &wishes[i]);
+		e = read_wish(r, i, &wishes[i]);
 	for (size_t i = 0; i < n && !e; i++) { // defaults go first, so that two wishes stay
 		char *clean = clean_destination(wishes[i].destination);
 		free(wishes[i].destination);

@@ -101,7 +101,7 @@ static fallible running(const char *id, bool is_frozen)
 	return error_hint(error_new(ERROR_BUSY,
 	                            "task must be stopped before deletion: %s: failed precondition",
 	                            is_frozen ? "paused" : "running"),
-	                  "coracle tasks rm -f %s ends it first", id);
+	                  "coracle stop %s ends it", id);
 }
 
 static fallible remove_exec(struct engine *e, const char *id, const char *exec_id, bool force,

@@ -59,6 +59,12 @@ static void bad_flags(void **state)
 		{{.user = ":0"}, "user \"\": no users found"},
 		{{.user = "4294967295"}, "user \"4294967295\": no users found"},
 		{{.user = "-1"}, "user \"-1\": no users found"},
+		{{.tmpfs = TEXTS("run")},
+	         "tmpfs \"run\": not DIR[:OPTION,...] with an absolute path"},
+		{{.ulimits = TEXTS("nofile")}, "ulimit \"nofile\": not NAME=SOFT[:HARD]"},
+		{{.ulimits = TEXTS("nosuch=1")}, "ulimit \"nosuch=1\": not NAME=SOFT[:HARD]"},
+		{{.ulimits = TEXTS("nofile=9:8")}, "ulimit \"nofile=9:8\": not NAME=SOFT[:HARD]"},
+		{{.ulimits = TEXTS("core=1x")}, "ulimit \"core=1x\": not NAME=SOFT[:HARD]"},
 		{{.cap_drop = TEXTS("NET_NOSUCH")}, "capability \"NET_NOSUCH\": unknown"},
 	};
 	for (size_t i = 0; i < N(cases); i++) {
@@ -105,6 +111,33 @@ static void docker_ways(void **state)
 	assert_string_equal(m[0].destination, "/rel");
 	assert_string_equal(m[1].destination, "/data");
 	assert_string_equal(m[1].options.items[1], "ro");
+	assert_null(oci_spec_check(spec));
+}
+
+static void docker_limits(void **state)
+{
+	(void)state;
+	auto_oci_spec struct oci_spec *spec =
+		made(&(struct spec_request){.tmpfs = TEXTS("/scratch:size=1m,exec", "/plain"),
+	                                    .ulimits = TEXTS("nofile=10:20", "core=-1"),
+	                                    .shm_size_bytes = 1 << 20},
+	             BUSYBOX);
+	const struct oci_mount *m = &spec->mounts.items[spec->mounts.n - 2];
+	assert_string_equal(m[0].destination, "/scratch");
+	assert_string_equal(m[0].options.items[3], "size=1m");
+	assert_string_equal(m[0].options.items[4], "exec");
+	assert_string_equal(m[1].destination, "/plain");
+	assert_int_equal(m[1].options.n, 3);
+	const struct oci_rlimits *l = &spec->process.rlimits;
+	assert_int_equal(l->n, 2); // the default's NOFILE was replaced
+	assert_int_equal(l->items[0].soft, 10);
+	assert_int_equal(l->items[0].hard, 20);
+	assert_true(l->items[1].hard == UINT64_MAX);
+	bool is_sized = false;
+	for (size_t i = 0; i < spec->mounts.n; i++)
+		for (size_t k = 0; k < spec->mounts.items[i].options.n; k++)
+			is_sized |= !strcmp(spec->mounts.items[i].options.items[k], "size=1048576");
+	assert_true(is_sized);
 	assert_null(oci_spec_check(spec));
 }
 
@@ -268,9 +301,13 @@ static void this_machine(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bad_flags),     cmocka_unit_test(docker_ways),
-		cmocka_unit_test(seccomp_is_on), cmocka_unit_test(hostile_user_files),
-		cmocka_unit_test(this_machine),  cmocka_unit_test(mounts_in_both_forms),
+		cmocka_unit_test(bad_flags),
+		cmocka_unit_test(docker_ways),
+		cmocka_unit_test(docker_limits),
+		cmocka_unit_test(seccomp_is_on),
+		cmocka_unit_test(hostile_user_files),
+		cmocka_unit_test(this_machine),
+		cmocka_unit_test(mounts_in_both_forms),
 	};
 	golden = argc > 1 ? argv[1] : "test/golden/ctr-2.1.1";
 	return cmocka_run_group_tests(tests, NULL, NULL);

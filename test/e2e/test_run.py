@@ -269,6 +269,20 @@ def test_block_io_throttles(busybox, tmp_path):
     assert "there is no block device 240:999" in refused.err
 
 
+def test_dockers_limits(busybox):
+    script = "ulimit -Sn; ulimit -Hn; df -k /dev/shm | tail -1 | awk '{print $2}'; grep -c ' /scratch tmpfs rw,nosuid,nodev,noexec' /proc/mounts"
+    out = sh(busybox, script, "--ulimit", "nofile=100:200", "--shm-size", "2m", "--tmpfs", "/scratch:size=1m").out
+    assert out.split() == ["100", "200", "2048", "1"]
+
+
+def test_stop_signal(busybox):
+    coracle("run", "-d", "--stop-signal", "USR1", busybox, "t", "sh", "-c", "trap 'exit 7' USR1; while :; do sleep 0.01; done")
+    coracle("stop", "t")
+    assert coracle("wait", "t").out.strip() == "7"
+    coracle("rm", "t")
+    assert "NOSUCH" in coracle("run", "--stop-signal", "NOSUCH", busybox, "t", "true", code=125).err
+
+
 def test_labels_and_annotations(busybox):
     spec = spec_of(busybox, "--label", "a=1", "--annotation", "b=2")
     assert spec["annotations"]["a"] == "1" and spec["annotations"]["b"] == "2"

@@ -37,8 +37,7 @@ struct layer_stream {
 	bool holds; // a buffer was handed out
 	bool ended;
 
-	// The ring: buffers [taken, filled) are full. Without a thread one buffer is used. Who had to
-	// wait waits until it is half full: to wake the other one for each buffer cost a tenth.
+	// The ring: buffers [taken, filled) are full. Without a thread one buffer is used.
 	struct buffer buffers[BUFFERS];
 	pthread_t thread;
 	bool threaded;
@@ -133,8 +132,7 @@ static fallible produce(struct layer_stream *s, struct buffer *b)
 
 static bool wait_for_room(struct layer_stream *s)
 {
-	size_t most = s->filled - s->taken == BUFFERS ? BUFFERS / 2 : BUFFERS - 1;
-	while (!s->stop && (!s->go || s->filled - s->taken > most))
+	while (!s->stop && (!s->go || s->filled - s->taken == BUFFERS))
 		pthread_cond_wait(&s->changed, &s->lock);
 	return !s->stop;
 }
@@ -154,8 +152,7 @@ static void *producer(void *arg)
 		s->produced_all = e || !b->size;
 		if (!s->produced_all)
 			s->filled++;
-		if (s->produced_all || s->filled - s->taken == BUFFERS / 2)
-			pthread_cond_broadcast(&s->changed);
+		pthread_cond_broadcast(&s->changed);
 		if (s->produced_all)
 			break;
 	}
@@ -169,12 +166,10 @@ static fallible next_of_ring(struct layer_stream *s, const struct buffer **ret)
 {
 	pthread_mutex_lock(&s->lock);
 	s->taken += s->holds;
-	if (!s->go || (s->holds && s->filled - s->taken == BUFFERS / 2))
-		pthread_cond_broadcast(&s->changed);
 	s->holds = false;
 	s->go = true;
-	size_t least = s->filled == s->taken ? BUFFERS / 2 : 1;
-	while (s->filled - s->taken < least && !s->produced_all)
+	pthread_cond_broadcast(&s->changed);
+	while (s->filled == s->taken && !s->produced_all)
 		pthread_cond_wait(&s->changed, &s->lock);
 	struct error *e = NULL;
 	*ret = NULL;

@@ -26,8 +26,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from run import BUILD, PEERS, TOP, Docker, Peers, build, disks  # noqa: E402
-from harness import images, registry, sandbox  # noqa: E402
+from run import BUILD, PEERS, TOP, Peers, build, disks  # noqa: E402
+from harness import images, peers as others, registry, sandbox  # noqa: E402
 
 SIZE, LAYERS = 263_000_000, 8
 CTR = str(PEERS / "bin/ctr")
@@ -311,8 +311,8 @@ def main():
                 continue
             with contextlib.ExitStack() as running:
                 engines["ctr and containerd"] = Ctr(running.enter_context(Peers(folder)).daemon.pid)
-                if options.slow_rounds and not Docker.missing():
-                    engines["docker"] = Dockerd(running.enter_context(Docker(folder)))
+                if options.slow_rounds and not others.why_no_docker():
+                    engines["docker"] = Dockerd(running.enter_context(others.Docker(folder / "docker")))
                 if options.slow_rounds and shutil.which("podman"):
                     engines["podman"] = Podman(folder)
                 table(*measure(engines, host, options), kind)

@@ -100,41 +100,6 @@ class Peers:
                 pass
 
 
-class Docker:
-    """dockerd with its own root, and the containerd that it brings, for the length of a block."""
-
-    def __init__(self, disk):
-        self.run = Path("/run/bench-docker")
-        self.argv = ["docker", "--host", f"unix://{self.run}/docker.sock"]
-        self.start = ["dockerd", "--data-root", disk / "docker", "--exec-root", self.run / "exec", "--pidfile", self.run / "pid",
-                      "--host", f"unix://{self.run}/docker.sock", "--iptables=false", "--ip6tables=false", "--bridge=none",
-                      "--storage-driver", "overlay2"]
-
-    @staticmethod
-    def missing():
-        return not (shutil.which("dockerd") and shutil.which("docker"))
-
-    def __enter__(self):
-        self.run.mkdir(exist_ok=True)
-        with open(self.run / "log", "w") as log:
-            self.daemon = subprocess.Popen([str(word) for word in self.start], stdout=log, stderr=log)
-        deadline = time.monotonic() + 60
-        while subprocess.run([*self.argv, "version"], capture_output=True).returncode != 0:
-            if time.monotonic() > deadline or self.daemon.poll() is not None:
-                raise SystemExit((self.run / "log").read_text())
-            time.sleep(0.1)
-        return self
-
-    def __exit__(self, *_):
-        self.daemon.terminate()
-        self.daemon.wait(60)
-        for path in sandbox.hierarchies():
-            try:
-                os.rmdir(f"{path}/docker")
-            except OSError:
-                pass
-
-
 def program(disk):
     return ["/usr/local/bin/coracle", "--root", str(disk / "coracle"), "--state", f"/run/coracle-{disk.name}"]
 

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -92,9 +93,12 @@ def test_ctr(pushed, exported, tmp_path):
 
 
 @no_docker
-def test_docker_load(exported):
-    done = subprocess.run(["docker", "load", "-i", exported], capture_output=True, text=True, check=True)
-    assert "busybox:latest" in done.stdout
+def test_docker(exported, tmp_path):
+    with peers.Docker(tmp_path / "docker") as docker:
+        assert "busybox:latest" in docker("load", "-i", exported)
+        digest = docker("image", "inspect", "--format", "{{.Id}}", "busybox").strip().partition(":")[2]
+    with tarfile.open(exported) as archive:
+        assert json.load(archive.extractfile("manifest.json"))[0]["Config"].endswith(digest)
 
 
 # --- Debian's docker-registry, with all it has ----------------------------------------------------

@@ -28,7 +28,7 @@ def why_no_containerd():
 
 
 def why_no_docker():
-    if not shutil.which("dockerd"):
+    if not shutil.which("dockerd") or not shutil.which("docker"):
         return "no docker daemon here, only what reads its archives (skopeo docker-archive:)"
     return None
 
@@ -94,3 +94,36 @@ class Podman:
         done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"podman {args}: {done.stdout}{done.stderr}"
         return done.stdout
+
+
+class Docker:
+    """dockerd with its root in `folder`, and the containerd that it brings; `argv` is its client."""
+
+    RUN = Path("/run/test-docker")
+
+    def __init__(self, folder):
+        socket = f"unix://{self.RUN}/docker.sock"
+        self.argv = ["docker", "--host", socket]
+        self.command = ["dockerd", "--data-root", str(folder), "--exec-root", f"{self.RUN}/exec", "--pidfile", f"{self.RUN}/pid",
+                        "--host", socket, "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver", "overlay2"]
+
+    def __enter__(self):
+        self.RUN.mkdir()
+        with open(self.RUN / "log", "w") as log:
+            self.daemon = subprocess.Popen(self.command, stdout=log, stderr=log)
+        deadline = time.monotonic() + 60
+        while subprocess.run([*self.argv, "version"], capture_output=True).returncode != 0:
+            assert time.monotonic() < deadline and self.daemon.poll() is None, (self.RUN / "log").read_text()
+            time.sleep(0.1)
+        return self
+
+    def __exit__(self, *_):
+        self.daemon.terminate()
+        self.daemon.wait(60)
+        shutil.rmtree(self.RUN)
+        for path in sandbox.hierarchies():
+            with contextlib.suppress(OSError):
+                os.rmdir(f"{path}/docker")
+
+    def __call__(self, *args):
+        return subprocess.run([*self.argv, *map(str, args)], capture_output=True, text=True, check=True, timeout=120).stdout

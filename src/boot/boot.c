@@ -149,6 +149,11 @@ static int wait_for(pid_t pid, pid_t server, const sigset_t *signals)
 		if (gone == pid)
 			return asked ? 128 + asked : code_of(status);
 		if (gone == server) {
+			// Whoever ended it may have ended the program, too.
+			if (waitpid(pid, &status, WNOHANG) == pid)
+				return asked ? 128 + asked : code_of(status);
+			if (asked)
+				return 128 + asked;
 			dprintf(2, "coracle-boot: Wine's server has ended\n");
 			return BOOT_EXIT_FAILED;
 		}
@@ -236,6 +241,7 @@ int main(void)
 		return fail(LOADER);
 	int code = wait_for(program, server, &signals);
 	tell_whole_code(code, code_fd);
-	end_all(parameters.flags & BOOT_KEEP_REGISTRY ? SIGTERM : SIGKILL, &signals);
+	bool saves = parameters.flags & BOOT_KEEP_REGISTRY && kill(server, 0) == 0;
+	end_all(saves ? SIGTERM : SIGKILL, &signals);
 	return code;
 }

@@ -6,6 +6,7 @@
 #include "cli/session.h"
 #include "cli/units.h"
 #include "engine/spec.h"
+#include "oci/names.h"
 #include <fcntl.h>
 #include <math.h>
 #include <unistd.h>
@@ -191,7 +192,7 @@ static void warn_of_ignored(const struct invocation *in)
 {
 	static const char counting[] =
 		"config label runtime cni rm detach tty null-io log-uri fifo-dir "
-		"pid-file name interactive snapshotter";
+		"pid-file name interactive snapshotter stop-signal";
 	for (size_t i = 0; i < in->n_settings; i++) {
 		const struct setting *s = &in->settings[i];
 		if (s->level + 1 != in->depth || words_have(counting, s->flag->name))
@@ -278,6 +279,9 @@ static fallible fill(const struct invocation *in, const struct session *s, struc
 	r->run.labels = r->spec.labels.items;
 	r->run.n_labels = r->spec.labels.n;
 	r->run.stop_signal = optional(flag_text(in, "stop-signal"));
+	int number;
+	if (r->run.stop_signal)
+		TRY_AS(oci_signal_parse(r->run.stop_signal, &number), "--stop-signal");
 	r->run.cni = flag_bool(in, "cni");
 	r->run.no_pivot = flag_bool(in, "no-pivot");
 	r->run.cgroup = r->spec.cgroup;

@@ -469,6 +469,7 @@ static fallible read_changes(struct commit *c)
 		TRY(lock_container(c->engine, id, &s));
 		TRY(freeze(c->life.task->cgroup, &s));
 	}
+	life_hang_up(&c->life);
 	auto_fd int blob = openat(store_session_blobs(c->session), "layer",
 	                          O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (blob < 0)

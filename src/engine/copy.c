@@ -181,8 +181,10 @@ static fallible open_running(const struct life *life, const char *id, int *ret)
 	auto_fd int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		FAIL_ERRNO("root file system of container %s", id);
-	TRY(runtime_state(life->monitor, &now)); // as long as it answers, the pid is its
-	if (now.pid != life->state.pid)
+	auto_error struct error *e = runtime_state(life->monitor, &now);
+	if (e && !error_is(e, ERROR_NOT_FOUND))
+		return take(&e);
+	if (e || now.pid != life->state.pid) // as long as it answers, the pid is its
 		return error_new(ERROR_BUSY, "container %s: is just ending", id);
 	*ret = fd_take(&fd);
 	return NULL;

@@ -417,7 +417,7 @@ struct engine_run {
 	size_t n_labels;
 	const char *const *snapshot_labels; // KEY=VALUE, of the snapshot that is kept
 	size_t n_snapshot_labels;
-	const char *stop_signal; // NULL: the image's
+	const char *stop_signal; // a signal's name or number; NULL: the image's
 	const char *sandbox;     // for the record; NULL: none
 	bool remove;             // --rm
 	bool cni;

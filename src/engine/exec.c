@@ -202,6 +202,7 @@ static fallible start(struct engine *e, struct exec *x)
 		.context = e,
 	};
 	TRY(runtime_exec(&request, x->life.monitor, &x->process));
+	life_hang_up(&x->life);
 	logger_done(&x->logger); // the program alone holds its streams from here on
 	return NULL;
 }
@@ -224,6 +225,7 @@ static fallible start_claimed(struct engine *e, struct exec *x)
 	TRY(check_exec_id(x->request->exec_id));
 	TRY(engine_store(e, &store));
 	TRY(life_of_task(e, x->request->id, &life)); // a claim makes a folder for any ID
+	life_forget(&life);
 	TRY(store_claim(store, e->ns, x->request->id, STORE_CLAIM_WAIT, &claim));
 	struct error *error = start(e, x);
 	if (error)

@@ -15,11 +15,18 @@ char *life_cgroup(struct engine *e, const char *ns, const char *id, uint64_t ins
 	return alloc_printf("coracle/%s/%s/%s.%s", store_id(e->store), ns, id, text);
 }
 
+void life_hang_up(struct life *life)
+{
+	runtime_close(life->monitor);
+	life->monitor = NULL;
+}
+
 void life_forget(struct life *life)
 {
 	store_container_free(life->container);
 	store_task_free(life->task);
-	runtime_close(life->monitor);
+	life_hang_up(life);
+	error_free(life->deaf);
 	*life = (struct life){0};
 }
 
@@ -32,7 +39,9 @@ static bool find_monitor(struct engine *e, const struct store_task *task, struct
 	if (!error)
 		error = runtime_open(dir, &monitor, &state);
 	bool lives = !error && state.instance == task->instance;
-	error_drop(&error); // nobody answers: it doesn't
+	if (error_is(error, ERROR_NOT_FOUND))
+		error_drop(&error); // nobody is there
+	ret->deaf = error;
 	if (lives) {
 		ret->monitor = take(&monitor);
 		ret->state = state;

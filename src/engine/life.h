@@ -20,10 +20,13 @@ struct life {
 	enum life_owner owner;
 	struct runtime_task *monitor; // of one that runs, and what it said; NULL
 	struct runtime_state state;
+	struct error *deaf; // why a monitor that is there could not be asked; NULL: there is none
 };
 // Reads both rows and asks who lives. NOT_FOUND if there is neither.
 fallible life_read(struct engine *e, const char *ns, const char *id, struct life *ret);
 void life_forget(struct life *life);
+// Lets go of the monitor alone, which serves few at once: before a long work that needs it no more.
+void life_hang_up(struct life *life);
 // The same for commands on a container: NOT_FOUND without its row, with a hint.
 fallible life_of_container(struct engine *e, const char *id, struct life *ret);
 // The same for commands on a task: `container "x" in namespace "default": not found`, and

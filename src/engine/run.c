@@ -33,12 +33,9 @@ static fallible container_labels(struct run *run)
 		labels_set(&run->labels, "io.containerd.image.config.stop-signal",
 		           *config.stop_signal ? config.stop_signal : "SIGTERM");
 	}
-	const char *stop = run->request->stop_signal;
-	int number;
-	if (stop) {
-		TRY(oci_signal_parse(stop, &number));
-		labels_set(&run->labels, "io.containerd.image.config.stop-signal", stop);
-	}
+	if (run->request->stop_signal)
+		labels_set(&run->labels, "io.containerd.image.config.stop-signal",
+		           run->request->stop_signal);
 	return labels_parse(run->request->labels, run->request->n_labels, true, &run->labels);
 }
 
@@ -271,7 +268,7 @@ static bool asks_for_limits(const struct oci_spec *spec)
 	return r->memory.limit.set || r->memory.reservation.set || r->memory.swap.set ||
 	       r->cpu.quota.set || r->cpu.period.set || r->cpu.cpus || r->cpu.mems ||
 	       (r->cpu.shares.set && r->cpu.shares.value != 1024) || r->pids_limit.set ||
-	       r->unified.n;
+	       r->unified.n || json_size(r->block_io);
 }
 
 static fallible write_pid_file(const char *path, pid_t pid)

@@ -69,9 +69,24 @@ static void apply_windows(struct oci_spec *spec, const struct spec_request *r)
 	json_set(w->resources, "memory", memory);
 }
 
+static fallible check_flags(const struct spec_request *r)
+{
+	const struct {
+		bool is_given;
+		const char *flag;
+	} of_linux[] = {
+		{r->tmpfs.n, "tmpfs"}, {r->ulimits.n, "ulimit"}, {r->shm_size_bytes, "shm-size"}};
+	for (size_t i = 0; i < sizeof(of_linux) / sizeof(*of_linux); i++)
+		if (of_linux[i].is_given)
+			return error_new(ERROR_UNSUPPORTED, "--%s is not for Windows images",
+			                 of_linux[i].flag);
+	return NULL;
+}
+
 fallible spec_make_windows(const struct spec_request *r, const struct spec_source *source,
                            struct oci_spec **ret)
 {
+	TRY(check_flags(r));
 	auto_oci_spec struct oci_spec *spec = oci_spec_new();
 	const struct oci_image_config *image = source->image;
 	spec->root.present = true;

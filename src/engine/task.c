@@ -156,6 +156,7 @@ fallible engine_task_remove(struct engine *e, const char *id, const char *exec_i
 	}
 	if (life.owner == LIFE_RUNNING)
 		TRY(life_kill(e, &life));
+	life_hang_up(&life);
 	*ret_exit_code = 137;
 	return remove_task(e, id, life.task->instance, ret_exit_code);
 }
@@ -206,6 +207,7 @@ fallible engine_task_wait(struct engine *e, const char *id, int *ret_exit_code)
 			return gone;
 		error_drop(&gone);
 	}
+	TRY(take(&life.deaf));
 	struct error *error = runtime_read_exit(dirfd, ret_exit_code);
 	if (error_is(error, ERROR_NOT_FOUND)) { // its monitor was killed, and it by that
 		error_drop(&error);
@@ -257,8 +259,10 @@ fallible engine_task_attach(struct engine *e, const struct engine_attach *reques
 		                 "container \"%s\": its output goes to the command that started "
 		                 "it, and to nobody else",
 		                 request->id);
-	if (!life.task->terminal)
+	if (!life.task->terminal) {
+		life_hang_up(&life);
 		return follow_log(e, request, ret_exit_code);
+	}
 	int signals = -1;
 	sigset_t old;
 	TRY(run_catch_signals(&signals, &old));

@@ -398,6 +398,9 @@ static fallible add_mounts(const struct oci_spec *spec, struct oci_spec *l,
 		const struct oci_mount *m = &spec->mounts.items[i];
 		auto_free char *target = NULL;
 		TRY_AS(windows_path(m->destination, &target), "mounts[%zu].destination", i);
+		if (m->type && !strcmp(m->type, "tmpfs"))
+			return error_new(ERROR_UNSUPPORTED,
+			                 "mounts[%zu]: a tmpfs is not for Windows images", i);
 		if (!m->source)
 			return error_new(ERROR_INVALID, "mounts[%zu].source: missing", i);
 		bool readonly = false;

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -110,3 +111,29 @@ def test_an_id_is_free_the_moment_its_last_life_has_answered(busybox, soak):
     for _ in range(soak(10, 100)):
         coracle("run", "-d", "--rm", busybox, "again", "sleep", "1000")
         coracle("rm", "-f", "again")
+
+
+def test_a_monitor_that_does_not_answer_is_no_exit_code(busybox):
+    coracle("run", "-d", busybox, "victim", "sleep", "1000")
+    monitor = monitor_of("victim")
+    os.kill(monitor, signal.SIGSTOP)
+    try:
+        assert "doesn't answer" in coracle("wait", "victim", code=125).err
+    finally:
+        os.kill(monitor, signal.SIGCONT)
+    coracle("rm", "-f", "victim")
+
+
+def test_a_dozen_may_attach_and_look_at_it(busybox):
+    """A monitor talks to sixteen at once: each of these takes one."""
+    coracle("run", "-d", busybox, "victim", "sh", "-c", "while :; do echo on; sleep 0.1; done")
+    attached = [start("coracle", "attach", "victim") for _ in range(12)]
+    try:
+        for command in attached:
+            assert command.stdout.readline() == b"on\n"
+        assert coracle("exec", "victim", "echo", "hi").out == "hi\n"
+        assert coracle("exec", "victim", "true").code == 0
+    finally:
+        coracle("rm", "-f", "victim")
+        for command in attached:
+            command.communicate(timeout=30)

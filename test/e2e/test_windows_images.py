@@ -357,6 +357,14 @@ def test_links_lead_nowhere_outside(tmp_path):
 
 
 @needs_wine
+def test_what_is_only_for_linux_is_refused(tmp_path):
+    with imported(archive(tmp_path, windows.base_layer()), NAME):
+        for flags in (["--tmpfs", "/x"], ["--ulimit", "nofile=9"], ["--shm-size", "1m"], ["--mount", "type=tmpfs,dst=/x"]):
+            refused = coracle("run", "--rm", *flags, NAME, "t", "cmd", code=125)
+            assert "not for Windows images" in refused.err
+
+
+@needs_wine
 def test_mounts_and_a_read_only_drive(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()

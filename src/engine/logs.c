@@ -283,9 +283,12 @@ static fallible read_files(struct reader *r, struct log_files *files)
 	return NULL;
 }
 
-// The file that was read may have been renamed since: then the next newer one is next.
-static bool next_file(struct reader *r)
+// The file that was read may have been renamed since: then the next newer one is next. Only now
+// nothing is written to the old one any more: what came since we met its end, all of it perhaps, is
+// read first.
+static fallible next_file(struct reader *r, bool *ret_is_next)
 {
+	*ret_is_next = false;
 	auto_fd int newer = -1;
 	for (unsigned i = 0; i < FILES_MAX; i++) {
 		auto_fd int fd = open_file(r->dirfd, i);
@@ -297,18 +300,23 @@ static bool next_file(struct reader *r)
 		newer = fd_take(&fd);
 	}
 	if (newer < 0)
-		return false;
+		return NULL;
+	if (r->fd >= 0)
+		TRY(read_on(r));
 	fd_cleanup_(&r->fd);
 	r->fd = fd_take(&newer);
 	r->end = 0;
-	return true;
+	*ret_is_next = true;
+	return NULL;
 }
 
 static fallible read_news(struct reader *r)
 {
-	do
+	for (bool is_next = true; is_next && !r->is_over;) {
 		TRY(read_on(r));
-	while (!r->is_over && next_file(r));
+		if (!r->is_over)
+			TRY(next_file(r, &is_next));
+	}
 	return NULL;
 }
 

@@ -9,6 +9,7 @@ Stock Wine runs in a container of ours whose root is this machine's: Debian with
 Prints tables in Markdown.
 """
 import argparse
+import contextlib
 import os
 import statistics
 import subprocess
@@ -103,7 +104,10 @@ def idle_stock(coracle, disk):
     time.sleep(5)  # its services come one after the other
     listed = subprocess.run([*coracle, "tasks", "ls"], stdout=subprocess.PIPE, text=True, check=True).stdout
     pid = next(int(line.split()[1]) for line in listed.splitlines() if line.startswith("w "))
-    members = [(p, *sizes(p)) for p in family(pid)]
+    members = []
+    for p in family(pid):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            members.append((p, *sizes(p)))
     print(f"\nStock Wine that waits, one container of {len(members)} processes: PSS {sum(m[1] for m in members) / 1024:.1f} MB, "
           f"private {sum(m[2] for m in members) / 1024:.1f} MB")
     do(*coracle, "rm", "-f", "w")

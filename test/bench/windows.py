@@ -101,16 +101,18 @@ def family(pid):
 def idle_stock(coracle, disk):
     """Stock Wine's processes when it waits for a key: one container's memory."""
     do(*stock_run(coracle, disk, "-d", "-t"), "cmd", "/c", "pause")
-    time.sleep(5)  # its services come one after the other
-    listed = subprocess.run([*coracle, "tasks", "ls"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    pid = next(int(line.split()[1]) for line in listed.splitlines() if line.startswith("w "))
-    members = []
-    for p in family(pid):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            members.append((p, *sizes(p)))
-    print(f"\nStock Wine that waits, one container of {len(members)} processes: PSS {sum(m[1] for m in members) / 1024:.1f} MB, "
-          f"private {sum(m[2] for m in members) / 1024:.1f} MB")
-    do(*coracle, "rm", "-f", "w")
+    try:
+        time.sleep(5)  # its services come one after the other
+        listed = subprocess.run([*coracle, "tasks", "ls"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        pid = next(int(line.split()[1]) for line in listed.splitlines() if line.startswith("w "))
+        members = []
+        for p in family(pid):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                members.append((p, *sizes(p)))
+        print(f"\nStock Wine that waits, one container of {len(members)} processes: PSS {sum(m[1] for m in members) / 1024:.1f} MB, "
+              f"private {sum(m[2] for m in members) / 1024:.1f} MB")
+    finally:
+        do(*coracle, "rm", "-f", "w")
 
 
 def idle(coracle, options):

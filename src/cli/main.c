@@ -22,7 +22,7 @@ static void forget_inheritance(void)
 // end.
 static void make_heap(void)
 {
-	enum { HEAP = 256 << 10, KEPT = 4 << 20, PAGE = 4 << 10 };
+	enum { HEAP = 512 << 10, KEPT = 4 << 20, PAGE = 4 << 10 };
 	mallopt(M_TOP_PAD, HEAP);
 	mallopt(M_MMAP_THRESHOLD, KEPT);
 	mallopt(M_TRIM_THRESHOLD, KEPT);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/engine.h"
+#include "engine/life.h"
 #include "engine/private.h"
 #include "sys/process.h"
 #include "windows/windows.h"
@@ -37,6 +38,7 @@ void engine_close(struct engine *e)
 {
 	if (!e)
 		return;
+	life_part(e);
 	store_close(e->store);
 	free(e->root);
 	free(e->state);

@@ -144,18 +144,19 @@ static fallible open_container(struct engine *e, struct exec *x, pid_t *ret_init
 	    x->life.state.status != RUNTIME_RUNNING)
 		return stopped();
 	TRY(store_open_state_dir(e->store, e->ns, id, &x->dirfd));
-	bool is_frozen = false;
-	struct error *error = runtime_is_frozen(x->life.task->cgroup, &is_frozen);
-	if (error_is(error, ERROR_NOT_FOUND)) { // it ends this very moment
-		error_free(error);
-		return stopped();
-	}
-	TRY(error);
-	if (is_frozen)
-		return error_hint(error_new(ERROR_INVALID, "cannot exec in a paused state"),
-		                  "coracle unpause %s lets it go on", id);
 	*ret_init = x->life.state.pid;
 	return NULL;
+}
+
+static fallible explain(struct error *e, const char *id)
+{
+	if (error_is(e, ERROR_NOT_FOUND)) { // it ends this very moment
+		error_free(e);
+		return stopped();
+	}
+	if (error_is(e, ERROR_BUSY))
+		return error_hint(e, "coracle unpause %s lets it go on", id);
+	return e;
 }
 
 static fallible start(struct engine *e, struct exec *x)
@@ -201,7 +202,7 @@ static fallible start(struct engine *e, struct exec *x)
 		.step = life_debug,
 		.context = e,
 	};
-	TRY(runtime_exec(&request, x->life.monitor, &x->process));
+	TRY(explain(runtime_exec(&request, x->life.monitor, &x->process), r->id));
 	life_hang_up(&x->life);
 	logger_done(&x->logger); // the program alone holds its streams from here on
 	return NULL;

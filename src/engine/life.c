@@ -272,33 +272,43 @@ fallible life_claim(struct engine *e, const char *id, struct store_claim **ret)
 	}
 }
 
-static void __attribute__((noreturn)) leave_child(struct engine *e, struct runtime_task *task)
+static void __attribute__((noreturn)) part_child(struct engine *e)
 {
 	// Whoever reads our output must not wait for this.
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int i = 0; i < 3; i++)
 		dup2(null, i);
 	setsid();
-	struct error *error = runtime_release(task);
+	struct error *error = runtime_release(take(&e->left));
 	error_drop(&error); // a group that stays busy is gc's
-	// The parent's connections to its databases are not ours, and nothing here touches them.
 	error = store_empty_trash(e->store);
 	_exit(error ? 1 : 0);
 }
 
 void life_leave(struct engine *e, struct runtime_task *task)
 {
+	e->leaves = true;
+	e->left = task;
+}
+
+// Last of all: whatever we write to behind the fork, and be it to free it, the kernel copies first.
+// No connection of SQLite may be carried over a fork: they are closed before.
+void life_part(struct engine *e)
+{
+	if (!e->leaves)
+		return;
+	store_rest(e->store);
 	pid_t pid = fork();
 	if (!pid)
-		leave_child(e, task);
+		part_child(e);
 	if (pid < 0) { // no process for it: then we do it
-		struct error *error = runtime_release(task);
+		struct error *error = runtime_release(take(&e->left));
 		if (!error)
 			error = store_empty_trash(e->store);
 		error_drop(&error); // gc takes what stays
-		return;
+	} else {
+		runtime_detach(take(&e->left)); // ours to forget; the child has its own
 	}
-	runtime_detach(task); // ours to forget; the child has its own
 }
 
 fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool reap,

@@ -52,9 +52,10 @@ fallible life_collect(struct engine *e, const struct life *life, enum life_after
                       struct store_claim *claim);
 // Claims `id` after collecting what is dead there; EXISTS if the ID is in use, alive or kept.
 fallible life_claim(struct engine *e, const char *id, struct store_claim **ret);
-// Deletes what was renamed away in a child that nobody waits for and that holds none of our
-// streams; `task` (may be NULL, taken over) is released there first.
+// When the engine is closed what was renamed away is deleted, in a child that nobody waits for and
+// that holds none of our streams; `task` (may be NULL, taken over) is released there first. Once.
 void life_leave(struct engine *e, struct runtime_task *task);
+void life_part(struct engine *e); // engine_close()'s: that child, if it was asked for
 // After the end of a process that this life's maker waited for: cleans if the rows still are of
 // this instance (somebody else may have removed it meanwhile).
 // `reap`: its monitor is gone.

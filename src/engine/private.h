@@ -19,6 +19,8 @@ struct engine {
 	struct store *store; // opened by the first that needs it
 	int stop_fd;         // readable: a signal wants the session to end; -1: there is none
 	sigset_t signals;    // what was blocked before the session
+	bool leaves;         // life_leave() was called; `left` may be NULL
+	struct runtime_task *left;
 };
 
 fallible engine_store(struct engine *e, struct store **ret); // borrowed

@@ -484,13 +484,19 @@ static fallible prepare_terminal(struct run *run)
 	return run_open_log(&logged, &run->log, &run->log_fd);
 }
 
+// The document goes before there is a child: what is freed behind the fork is copied first.
+static char *text_of(const struct oci_spec *spec)
+{
+	auto_json struct json *document = oci_spec_to_json(spec);
+	return json_to_text(document, 0, JSON_PLAIN);
+}
+
 fallible run_start(struct run *run)
 {
 	TRY(oci_spec_check(run_linux_spec(run)));
 	TRY(prepare_terminal(run));
 	TRY(name_everything(run));
-	auto_json struct json *document = oci_spec_to_json(run->spec);
-	run->spec_text = json_to_text(document, 0, JSON_PLAIN);
+	run->spec_text = text_of(run->spec);
 	if (run->part != RUN_START)
 		TRY(life_claim(run->engine, run->request->id, &run->claim));
 	struct error *error = put_rows(run);

@@ -158,7 +158,8 @@ fallible runtime_run(const struct runtime_request *request, struct runtime_task 
 // created), stdio, log, shim_program, warn, step. It has a monitor of its own, so the task is used
 // like a container's; runtime_release() kills it and leaves the container alone. No host
 // descriptor goes in, and no process in there can trace it before it executes.
-// Makes the caller not dumpable. Errors as runtime_run(); NOT_FOUND: the container doesn't run.
+// Makes the caller not dumpable. Errors as runtime_run(); NOT_FOUND: the container doesn't run;
+// BUSY: it is paused.
 fallible runtime_exec(const struct runtime_request *request, struct runtime_task *container,
                       struct runtime_task **ret);
 

@@ -407,12 +407,17 @@ fallible store_open(const struct store_options *o, struct store **ret)
 	return NULL;
 }
 
+void store_rest(struct store *s)
+{
+	database_close(take(&s->meta_));
+	database_close(take(&s->state_));
+}
+
 void store_close(struct store *s)
 {
 	if (!s)
 		return;
-	database_close(s->meta_);
-	database_close(s->state_);
+	store_rest(s);
 	fd_cleanup_(&s->rootfd);
 	fd_cleanup_(&s->statefd);
 	free(s->root);

@@ -48,6 +48,7 @@ struct store_options {
 // path; the store is in use with another state folder).
 fallible store_open(const struct store_options *o, struct store **ret);
 void store_close(struct store *s); // takes NULL
+void store_rest(struct store *s);  // closes its databases until somebody needs them again
 
 const char *store_id(const struct store *s);   // 16 hex digits, for ever the same
 const char *store_root(const struct store *s); // absolute paths, without a slash at the end

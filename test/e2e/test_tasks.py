@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of a task: created, started, paused, stopped, removed; ctr's words and docker's verbs."""
+import contextlib
 import json
+import os
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -147,9 +150,16 @@ def test_somebody_else_ends_an_attached_one(busybox, verb):
     assert ctr("c", "ls", "-q").out == ""
 
 
+def links_of(pid):
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            yield os.readlink(fd)
+
+
 def test_wait_is_told_of_the_end(busybox):
     coracle("run", "-d", "--rm", busybox, "web", "sh", "-c", "read x < /dev/zero; sleep 0.2; exit 9")
     with start("coracle", "wait", "web") as p:
+        eventually(lambda: any("socket:" in link for link in links_of(p.pid)))  # to the monitor: it has looked
         coracle("kill", "-s", "KILL", "web")
         assert p.wait(60) == 0 and p.stdout.read() == b"137\n"
 

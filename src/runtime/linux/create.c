@@ -195,8 +195,13 @@ static fallible prepare_exec(const struct runtime_request *request, struct runti
 	if (request->state_dirfd >= 0)
 		TRY(prepare_state(request, task, m));
 	TRY(cgroups_open(&task->cgroups));
-	if (request->cgroup)
+	if (request->cgroup) {
+		bool is_frozen;
 		TRY(cgroup_open(task->cgroups, request->cgroup, &task->group));
+		TRY(cgroup_is_frozen(task->group, &is_frozen));
+		if (is_frozen)
+			return error_new(ERROR_BUSY, "cannot exec in a paused state");
+	}
 	return plan_make_exec(request, task->container, task->container_pid, &m->plan);
 }
 

@@ -447,10 +447,12 @@ static fallible read_changes(struct commit *c)
 	const char *id = c->request->container;
 	defer(stillness_done) struct stillness s = {.lock = -1, .alive = -1};
 	TRY(life_of_container(c->engine, id, &c->life));
+	TRY(life_answers(&c->life));
 	if (c->life.owner != LIFE_RUNNING) {
 		life_forget(&c->life);
 		TRY(store_claim(c->engine->store, c->engine->ns, id, STORE_CLAIM_WAIT, &s.claim));
 		TRY(life_of_container(c->engine, id, &c->life));
+		TRY(life_answers(&c->life));
 		if (c->life.owner == LIFE_RUNNING || c->life.owner == LIFE_STARTING)
 			return error_new(ERROR_BUSY, "container %s: is just being started", id);
 	}

@@ -31,7 +31,7 @@ static const char *const statuses[] = {
 	[RUNTIME_STOPPED] = "STOPPED",
 };
 
-// Asks the monitor; a task whose monitor is gone has stopped.
+// Asks the monitor; a task whose monitor is gone has stopped, of one that is silent nothing is known.
 static void fill_task(struct engine *e, const struct store_task *task, struct engine_container *ret)
 {
 	auto_fd int dir = -1;
@@ -51,6 +51,8 @@ static void fill_task(struct engine *e, const struct store_task *task, struct en
 			error = runtime_is_frozen(task->cgroup, &is_frozen);
 		if (is_frozen)
 			ret->status = statuses[RUNTIME_PAUSED];
+	} else if (error && !error_is(error, ERROR_NOT_FOUND)) {
+		ret->status = "UNKNOWN";
 	} else if (dir >= 0) {
 		error_drop(&error);
 		ret->exit_code = 137; // what its program has died of, if its monitor left no code
@@ -200,6 +202,8 @@ static fallible remove_claimed(struct engine *e, const char *id, bool keep_snaps
 {
 	defer(life_forget) struct life life = {0};
 	struct error *error = life_read(e, e->ns, id, &life);
+	if (!error)
+		error = life_answers(&life);
 	if (!error && life.owner == LIFE_STARTING)
 		error = error_new(ERROR_BUSY, "container \"%s\" is being started or cleaned", id);
 	if (!error && life.owner == LIFE_RUNNING)
@@ -231,6 +235,7 @@ fallible engine_container_remove(struct engine *e, const char *id, bool keep_sna
 	TRY(store_check_id(id));
 	defer(life_forget) struct life life = {0};
 	TRY(with_hint(life_read(e, e->ns, id, &life)));
+	TRY(life_answers(&life));
 	if (life.owner == LIFE_RUNNING && !force)
 		return still_running(id);
 	if (life.owner == LIFE_RUNNING) // no claim meanwhile: who waits for it may need that to end

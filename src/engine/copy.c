@@ -237,12 +237,14 @@ static fallible open_root(struct engine *e, const char *id, struct root *ret)
 	defer(life_forget) struct life life = {0};
 	TRY(engine_store(e, &store));
 	TRY(life_of_container(e, id, &life));
+	TRY(life_answers(&life));
 	TRY(find_owner(life.container, ret));
 	if (life.owner == LIFE_RUNNING)
 		return open_running(&life, id, &ret->fd);
 	life_forget(&life);
 	TRY(store_claim(store, e->ns, id, STORE_CLAIM_WAIT, &ret->claim));
 	TRY(life_of_container(e, id, &life));
+	TRY(life_answers(&life));
 	if (life.owner == LIFE_RUNNING || life.owner == LIFE_STARTING)
 		return error_new(ERROR_BUSY, "container %s: is just being started", id);
 	return open_stopped(e, life.container, &ret->fd);

@@ -58,6 +58,8 @@ static enum life_owner find_owner(struct engine *e, const struct store_task *tas
 		return LIFE_RUNNING;
 	if (task->owner_pid && process_is_alive(task->owner_pid, task->owner_start))
 		return LIFE_STARTING;
+	if (life->deaf)
+		return LIFE_DEAF;
 	return *task->cgroup ? LIFE_DEAD : LIFE_STOPPED;
 }
 
@@ -90,6 +92,11 @@ fallible life_read(struct engine *e, const char *ns, const char *id, struct life
 	return NULL;
 }
 
+fallible life_answers(struct life *life)
+{
+	return life->owner == LIFE_DEAF ? take(&life->deaf) : NULL;
+}
+
 static fallible read_or_hint(struct engine *e, const char *id, struct life *ret)
 {
 	struct error *error = life_read(e, e->ns, id, ret);
@@ -120,6 +127,11 @@ fallible life_of_task(struct engine *e, const char *id, struct life *ret)
 		return error_hint(
 			error_new(ERROR_NOT_FOUND, "no running task found: task %s not found", id),
 			"coracle ps shows what runs");
+	}
+	struct error *deaf = life_answers(&life);
+	if (deaf) {
+		life_forget(&life);
+		return deaf;
 	}
 	*ret = life;
 	return NULL;

@@ -12,6 +12,7 @@ enum life_owner {
 	LIFE_RUNNING,  // its monitor lives
 	LIFE_DEAD,     // there is a task, and nobody who looks after it
 	LIFE_STOPPED,  // a kept container, whose task has ended and owes nothing any more
+	LIFE_DEAF,     // its monitor is there and doesn't answer: nobody knows
 };
 
 struct life {
@@ -20,17 +21,19 @@ struct life {
 	enum life_owner owner;
 	struct runtime_task *monitor; // of one that runs, and what it said; NULL
 	struct runtime_state state;
-	struct error *deaf; // why a monitor that is there could not be asked; NULL: there is none
+	struct error *deaf; // why it doesn't answer; NULL unless LIFE_DEAF
 };
 // Reads both rows and asks who lives. NOT_FOUND if there is neither.
 fallible life_read(struct engine *e, const char *ns, const char *id, struct life *ret);
 void life_forget(struct life *life);
 // Lets go of the monitor alone, which serves few at once: before a long work that needs it no more.
 void life_hang_up(struct life *life);
+// For who needs to know whether it runs: the error of a monitor that doesn't answer, once.
+fallible life_answers(struct life *life);
 // The same for commands on a container: NOT_FOUND without its row, with a hint.
 fallible life_of_container(struct engine *e, const char *id, struct life *ret);
 // The same for commands on a task: `container "x" in namespace "default": not found`, and
-// `no running task found: task x not found`, with hints. life.task is there.
+// `no running task found: task x not found`, with hints. life.task is there, and known what it does.
 fallible life_of_task(struct engine *e, const char *id, struct life *ret);
 
 // "/coracle/<store>/<ns>/<id>.<instance>" without the first slash, the caller's.

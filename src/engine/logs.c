@@ -352,7 +352,6 @@ static fallible open_task(struct engine *e, const char *id, struct life *life, i
 	if (*life->task->log_uri)
 		return error_new(ERROR_NOT_FOUND, "container \"%s\": its output goes to %s", id,
 		                 life->task->log_uri);
-	TRY(take(&life->deaf));
 	return store_open_state_dir(e->store, e->ns, id, ret_dirfd);
 }
 

@@ -54,6 +54,8 @@ static fallible claim(struct run *run, bool replace)
 		life_forget(&life);
 		TRY(store_claim(store, e->ns, id, STORE_CLAIM_WAIT, &c));
 		struct error *error = life_of_container(e, id, &life);
+		if (!error)
+			error = life_answers(&life);
 		bool is_free = !error && !life.task;
 		bool is_over = !error && life.task &&
 		               (life.owner == LIFE_DEAD || life.owner == LIFE_STOPPED);

@@ -207,7 +207,6 @@ fallible engine_task_wait(struct engine *e, const char *id, int *ret_exit_code)
 			return gone;
 		error_drop(&gone);
 	}
-	TRY(take(&life.deaf));
 	struct error *error = runtime_read_exit(dirfd, ret_exit_code);
 	if (error_is(error, ERROR_NOT_FOUND)) { // its monitor was killed, and it by that
 		error_drop(&error);

@@ -113,14 +113,25 @@ def test_an_id_is_free_the_moment_its_last_life_has_answered(busybox, soak):
         coracle("rm", "-f", "again")
 
 
-def test_a_monitor_that_does_not_answer_is_no_exit_code(busybox):
+def test_a_monitor_that_does_not_answer_is_no_ended_container(busybox):
+    """Nobody takes it for one: not the exit code, not what may be removed, committed or started."""
     coracle("run", "-d", busybox, "victim", "sleep", "1000")
     monitor = monitor_of("victim")
     os.kill(monitor, signal.SIGSTOP)
+    commands = [["wait", "victim"], ["kill", "victim"], ["stop", "victim"], ["rm", "victim"], ["rm", "-f", "victim"],
+                ["start", "victim"], ["commit", "victim", "new"], ["exec", "victim", "true"], ["cp", "victim:/etc", "."],
+                ["logs", "victim"]]
     try:
-        assert "doesn't answer" in coracle("wait", "victim", code=125).err
+        asked = [start("coracle", *words) for words in commands]  # each gives it ten seconds
+        shown = start("coracle", "ps", "--format", "json")
+        assert '"UNKNOWN"' in shown.communicate()[0].decode()
+        for words, process in zip(commands, asked, strict=True):
+            assert "doesn't answer" in process.communicate()[1].decode(), words
+            assert process.returncode == 125
+        assert "victim" not in coracle("gc").out
     finally:
         os.kill(monitor, signal.SIGCONT)
+    assert coracle("exec", "victim", "echo", "on").out == "on\n"
     coracle("rm", "-f", "victim")
 
 

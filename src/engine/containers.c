@@ -31,7 +31,8 @@ static const char *const statuses[] = {
 	[RUNTIME_STOPPED] = "STOPPED",
 };
 
-// Asks the monitor; a task whose monitor is gone has stopped, of one that is silent nothing is known.
+// Asks the monitor; a task whose monitor is gone has stopped, of one that is silent nothing is
+// known.
 static void fill_task(struct engine *e, const struct store_task *task, struct engine_container *ret)
 {
 	auto_fd int dir = -1;

@@ -33,7 +33,8 @@ fallible life_answers(struct life *life);
 // The same for commands on a container: NOT_FOUND without its row, with a hint.
 fallible life_of_container(struct engine *e, const char *id, struct life *ret);
 // The same for commands on a task: `container "x" in namespace "default": not found`, and
-// `no running task found: task x not found`, with hints. life.task is there, and known what it does.
+// `no running task found: task x not found`, with hints. life.task is there, and known what it
+// does.
 fallible life_of_task(struct engine *e, const char *id, struct life *ret);
 
 // "/coracle/<store>/<ns>/<id>.<instance>" without the first slash, the caller's.

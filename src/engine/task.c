@@ -345,6 +345,8 @@ static void describe(struct engine_process *p)
 		p->resident_bytes = stat_field(stat, 21) * (uint64_t)sysconf(_SC_PAGESIZE);
 		e = file_read(proc, "cmdline", 1 << 20, &command, &size);
 	}
+	while (command && size > 1 && !command[size - 2]) // whoever renames itself leaves such
+		size--;
 	for (size_t i = 0; command && i + 1 < size; i++)
 		if (!command[i])
 			command[i] = ' ';

@@ -65,7 +65,7 @@ static const struct {
 
 // Those that nothing here does.
 static const char flags_not_yet[] =
-	"publish p publish-all P expose init add-host dns dns-search dns-option dns-opt restart "
+	"publish p publish-all P expose add-host dns dns-search dns-option dns-opt restart "
 	"link link-local-ip ip ip6 mac-address network-alias sysctl pids-limit memory-swap "
 	"memory-reservation memory-swappiness kernel-memory oom-kill-disable oom-score-adj group-add "
 	"stop-timeout volumes-from volume-driver storage-opt health-cmd "

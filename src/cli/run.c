@@ -175,6 +175,7 @@ static fallible fill_spec(const struct invocation *in, struct request *r)
 	spec->net_host = flag_bool(in, "net-host");
 	spec->privileged = flag_bool(in, "privileged");
 	spec->tty = flag_bool(in, "tty");
+	spec->init = flag_bool(in, "init");
 	spec->privileged_without_host_devices = flag_bool(in, "privileged-without-host-devices");
 	spec->read_only = flag_bool(in, "read-only");
 	spec->allow_new_privs = flag_bool(in, "allow-new-privs");

@@ -151,6 +151,8 @@ const struct flag flags_docker[] = {
 	 .bits = FLAG_DOCKER},
 	{"entrypoint", NULL, TEXT("PROGRAM"), "program to start in place of the image's",
 	 .bits = FLAG_DOCKER},
+	{"init", NULL, BOOL, "start the program as the child of an init that forwards signals and reaps",
+	 .bits = FLAG_DOCKER},
 	{"interactive", "i", BOOL, "accepted: standard input is always passed on",
 	 .bits = FLAG_DOCKER | FLAG_IDLE},
 	{NULL},

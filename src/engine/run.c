@@ -261,6 +261,11 @@ static struct runtime_root root_of(const struct run *run)
 	return root;
 }
 
+static bool asks_for_init(const struct oci_spec *spec)
+{
+	return text_equal(oci_pairs_value(&spec->annotations, ANNOTATION_INIT), "true");
+}
+
 // ctr's default spec says cpu.shares and device rules; a limit beyond them was asked for.
 static bool asks_for_limits(const struct oci_spec *spec)
 {
@@ -344,6 +349,7 @@ static fallible start_process(struct run *run)
 		.state_dirfd = store_claim_dirfd(run->claim),
 		.cgroup = run->cgroup,
 		.limits_required = asks_for_limits(run_linux_spec(run)),
+		.init_stays = asks_for_init(run_linux_spec(run)),
 		.netns_fd = run->netns_fd,
 		.files = files,
 		.n_files = n_files,

@@ -177,7 +177,7 @@ static void linux_request(const struct run *run, struct spec_request *ret)
 	ret->tmpfs = ret->ulimits = none;
 	ret->shm_size_bytes = 0;
 	ret->entrypoint = ret->cwd = ret->env_file = ret->user = ret->hostname = NULL;
-	ret->read_only = ret->tty = ret->has_rootfs = false;
+	ret->read_only = ret->tty = ret->has_rootfs = ret->init = false;
 }
 
 static fallible read_resources(const struct run *run, struct spec_request *request)

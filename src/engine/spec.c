@@ -212,6 +212,8 @@ fallible spec_make(const struct spec_request *r, const struct spec_source *sourc
 		TRY(apply_ulimit(spec, r->ulimits.items[i]));
 	apply_tty(spec, r);
 	TRY(spec_apply_annotations(spec, r));
+	if (r->init)
+		oci_spec_set_pair(spec, &spec->annotations, ANNOTATION_INIT, "true");
 	TRY(spec_apply_privileges(spec, r, host));
 	if (r->net_host)
 		spec_apply_host_network(spec, host);

@@ -16,6 +16,11 @@ struct spec_texts {
 	size_t n;
 };
 
+// Set to "true" by --init (and by whoever writes a config.json): a runtime spec has no field for
+// it, and whatever is made of this one has it, too: inspect, run --config, a start of a kept
+// container.
+#define ANNOTATION_INIT "io.coracle.init"
+
 // As typed; zero means not given, except where a comment says more.
 struct spec_request {
 	struct spec_texts args;   // behind the ID; none: the image's Entrypoint and Cmd
@@ -31,6 +36,7 @@ struct spec_request {
 	uint64_t shm_size_bytes;   // docker's: of /dev/shm
 	const char *user, *hostname;
 	bool net_host, privileged, privileged_without_host_devices, read_only, tty, allow_new_privs;
+	bool init; // docker's: ANNOTATION_INIT. Windows: nothing, coracle-boot does all that
 	bool seccomp, no_seccomp;
 	const char *seccomp_profile; // --seccomp-profile: its contents; NULL: not given
 	bool profile_needs_seccomp;  // as ctr: a profile without --seccomp is refused

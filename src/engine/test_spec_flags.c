@@ -100,7 +100,9 @@ static void docker_ways(void **state)
 	                               .volumes = TEXTS("/srv:/data/:ro"),
 	                               .mounts = TEXTS("type=bind,src=/a,dst=rel,options=rbind"),
 	                               .cap_drop = TEXTS("ALL"),
-	                               .cap_add = TEXTS("net_admin")},
+	                               .cap_add = TEXTS("net_admin"),
+	                               .annotations = TEXTS("a=1", ANNOTATION_INIT "=false"),
+	                               .init = true},
 		"docker.io/demo/full:1");
 	assert_int_equal(spec->process.args.n, 2);
 	assert_string_equal(spec->process.args.items[0], "/bin/cat");
@@ -111,6 +113,8 @@ static void docker_ways(void **state)
 	assert_string_equal(m[0].destination, "/rel");
 	assert_string_equal(m[1].destination, "/data");
 	assert_string_equal(m[1].options.items[1], "ro");
+	assert_int_equal(spec->annotations.n, 2);
+	assert_string_equal(oci_pairs_value(&spec->annotations, ANNOTATION_INIT), "true");
 	assert_null(oci_spec_check(spec));
 }
 

@@ -92,6 +92,10 @@ struct runtime_request {
 	// Somebody asked for what linux.resources says: without a controller it is an error; else a
 	// warning for what is more than ctr's default spec carries.
 	bool limits_required;
+	// The program is the child of an init of ours, which passes signals on, reaps what is left
+	// to it and ends with the program's code (docker's --init; shim/protocol.h, STAY). Errors
+	// are the same, and SYSTEM `init: clone: …` if the spec's filter or limits forbid it that.
+	bool init_stays;
 	int netns_fd; // join this network namespace (lo is up already); -1: as the spec says
 
 	const struct runtime_file *files;

@@ -240,6 +240,32 @@ static void test_status(void **state)
 	expect_life(&l, want, 0);
 }
 
+// Below an init that stays the program is what it would be as pid 1, with a filter that is in
+// force in init, too.
+static void test_init_stays(void **state)
+{
+	(void)state;
+	need_fixture();
+	struct life l = shell("exec grep -E '^(NSpid|NSpgid|NSsid|Sig[BIC]|CapP|Seccomp:)' "
+	                      "/proc/self/status");
+	l.request.init_stays = true;
+	l.spec->process.user.uid = 1000;
+	expect_life(&l,
+	            "NSpid:\t2\nNSpgid:\t2\nNSsid:\t1\nSigBlk:\t0000000000000000\n"
+	            "SigIgn:\t0000000000000000\nSigCgt:\t0000000000000000\n"
+	            "CapPrm:\t0000000000000000\nSeccomp:\t2\n",
+	            0);
+	l = shell("grep Seccomp: /proc/1/status; exit 9");
+	l.request.init_stays = true;
+	expect_life(&l, "Seccomp:\t2\n", 9);
+	l = shell("kill -9 $$");
+	l.request.init_stays = true;
+	expect_life(&l, "", 137);
+	life_make(&fixture, &l, (const char *const[]){"nosuch", NULL});
+	l.request.init_stays = true;
+	expect_error(&l, ERROR_NO_PROGRAM, "exec: \"nosuch\": executable file not found in $PATH");
+}
+
 // Ambient and inheritable ones only if the spec says so; then they are kept.
 static void test_ambient(void **state)
 {
@@ -772,6 +798,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exit_codes),
 		cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_init_stays),
 		cmocka_unit_test(test_search),
 		cmocka_unit_test(test_terminal_to_a_file),
 		cmocka_unit_test(test_refusals),

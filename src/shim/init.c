@@ -8,11 +8,15 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int load_filter(int fd, unsigned flags)
@@ -23,42 +27,188 @@ static int load_filter(int fd, unsigned flags)
 	void *code = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (code == MAP_FAILED)
 		return errno;
+	close(fd);
 	const struct sock_fprog program = {
 		(unsigned short)((size_t)st.st_size / sizeof(struct sock_filter)), code};
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) < 0 ? errno : 0;
 }
 
-// They came through exec as ambient ones, the only way for a user who isn't root.
-static int set_capabilities(const char *text)
+struct capabilities {
+	bool are_given;
+	uint64_t permitted, effective, inheritable, ambient;
+};
+
+static bool parse_capabilities(const char *text, struct capabilities *ret)
 {
-	uint64_t sets[4];
-	for (int i = 0; i < 4; i++) {
-		if (!number_parse(&text, 16, &sets[i]) || *text != (i < 3 ? ',' : 0))
-			return EINVAL;
+	uint64_t *const sets[] = {&ret->permitted, &ret->effective, &ret->inheritable,
+	                          &ret->ambient};
+	ret->are_given = text[0] != '-';
+	for (int i = 0; i < 4 && ret->are_given; i++) {
+		if (!number_parse(&text, 16, sets[i]) || *text != (i < 3 ? ',' : 0))
+			return false;
 		text += i < 3;
 	}
+	return true;
+}
+
+static int set_permitted(const struct capabilities *c, uint64_t permitted, uint64_t effective)
+{
 	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
 	const struct __user_cap_data_struct data[2] = {
-		{(uint32_t)sets[1], (uint32_t)sets[0], (uint32_t)sets[2]},
-		{(uint32_t)(sets[1] >> 32), (uint32_t)(sets[0] >> 32), (uint32_t)(sets[2] >> 32)},
+		{(uint32_t)effective, (uint32_t)permitted, (uint32_t)c->inheritable},
+		{(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32),
+	         (uint32_t)(c->inheritable >> 32)},
 	};
+	return (int)syscall(SYS_capset, &header, data);
+}
+
+// They came through exec as ambient ones, the only way for a user who isn't root.
+static int set_capabilities(const struct capabilities *c)
+{
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL) < 0 ||
-	    syscall(SYS_capset, &header, data) < 0)
+	    set_permitted(c, c->permitted, c->effective) < 0)
 		return errno;
 	for (unsigned long cap = 0; cap < 64; cap++) {
-		if (sets[3] >> cap & 1 &&
+		if (c->ambient >> cap & 1 &&
 		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0UL, 0UL) < 0)
 			return errno;
 	}
 	return 0;
 }
 
-static _Noreturn void fail(int report, uint32_t step, int sys)
+// `what`: of SHIM_REPORT_STAY, the system call.
+static _Noreturn void fail(int report, uint32_t step, int sys, const char *what)
 {
-	const struct shim_report r = {step, sys, -1, ""};
+	struct shim_report r = {step, sys, -1, ""};
+	memcpy(r.text, what, strnlen(what, sizeof r.text - 1));
 	ignore(write(report, &r, sizeof r));
 	_exit(1);
 }
+
+static _Noreturn void execute(int report, char *argv[])
+{
+	execve(argv[SHIM_INIT_ARGUMENTS - 1], argv + SHIM_INIT_ARGUMENTS, environ);
+	fail(report, SHIM_REPORT_EXEC, errno, "");
+}
+
+// ---- As the init that stays ---------------------------------------------------------------------
+
+// The kernel's sets, all 64 of them: a libc keeps the first real-time signals for itself.
+static const uint64_t every_signal = ~UINT64_C(0), no_signal = 0;
+
+struct start {
+	int report;
+	bool has_terminal;
+	pid_t init;
+	char **argv;
+};
+
+// The program, before it is one; our memory is its own until then, and we wait.
+static int start_program(void *argument)
+{
+	const struct start *s = argument;
+	const char *what = NULL;
+	// In a group of its own: what a terminal or kill(0, …) sends there doesn't come to us, too.
+	if (setpgid(0, 0) < 0)
+		what = "setpgid";
+	else if (s->has_terminal && tcsetpgrp(0, getpid()) < 0) // SIGTTOU is blocked
+		what = "tcsetpgrp";
+	else if (s->init != 1 && prctl(PR_SET_PDEATHSIG, (unsigned long)SIGKILL) < 0)
+		what = "prctl";
+	else if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signal, NULL, sizeof no_signal) < 0)
+		what = "rt_sigprocmask";
+	if (what)
+		fail(s->report, SHIM_REPORT_STAY, errno, what);
+	if (getppid() != s->init) // killed before its death had a signal
+		_exit(1);
+	execute(s->report, s->argv);
+}
+
+// What a filter may forbid and what we can't do without later; NULL: nothing.
+static const char *find_forbidden(const struct capabilities *c)
+{
+	if (c->are_given && set_permitted(c, c->permitted, c->effective) < 0) // as they are
+		return "capset";
+	const struct timespec now = {0};
+	if (waitpid(-1, NULL, WNOHANG) < 0 && errno != ECHILD)
+		return "wait4";
+	if (syscall(SYS_rt_sigtimedwait, &no_signal, NULL, &now, sizeof no_signal) < 0 &&
+	    errno != EAGAIN)
+		return "rt_sigtimedwait";
+	return kill(0, 0) < 0 ? "kill" : NULL;
+}
+
+// So that ps shows our name and the program's arguments, not ours.
+static void show_arguments(int argc, char *argv[])
+{
+	char *to = argv[0] + strlen(argv[0]) + 1, *from = argv[SHIM_INIT_ARGUMENTS];
+	char *end = argv[argc - 1] + strlen(argv[argc - 1]) + 1;
+	memmove(to, from, (size_t)(end - from));
+	memset(to + (end - from), 0, (size_t)(from - to));
+}
+
+// True: the program is among those that have ended.
+static bool reap(pid_t program, int *ret_status)
+{
+	pid_t gone;
+	do
+		gone = waitpid(-1, ret_status, WNOHANG);
+	while (gone > 0 && gone != program);
+	return gone == program;
+}
+
+static _Noreturn void serve(pid_t program)
+{
+	for (;;) {
+		long number = syscall(SYS_rt_sigtimedwait, &every_signal, NULL, NULL,
+		                      sizeof every_signal);
+		int status;
+		if (number < 0 && errno != EINTR)
+			_exit(1);
+		if (number == SIGCHLD && reap(program, &status))
+			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+		if (number > 0 && number != SIGCHLD)
+			ignore(kill(program, (int)number)); // it has ended: SIGCHLD is next
+	}
+}
+
+static _Noreturn void stay(int report, const struct capabilities *c, int argc, char *argv[])
+{
+	static char stack[8192];
+	struct start start = {report, argv[SHIM_INIT_STAY][0] == 't', getpid(), argv};
+	// From here on none is lost: those that come while the program starts wait for serve().
+	if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, &every_signal, NULL, sizeof every_signal) < 0)
+		fail(report, SHIM_REPORT_STAY, errno, "rt_sigprocmask");
+	const char *forbidden = find_forbidden(c);
+	if (forbidden)
+		fail(report, SHIM_REPORT_STAY, errno, forbidden);
+	// Not fork: nothing is copied, and it goes on here when the program has been executed.
+	pid_t program = clone(start_program, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD,
+	                      &start);
+	if (program < 0)
+		fail(report, SHIM_REPORT_STAY, errno, "clone");
+	// Whoever reads the program's output has to see its end.
+	for (int fd = 0; fd < 3; fd++)
+		close(fd);
+	// What exec has left of them to the program, if its file had none.
+	if (c->are_given && set_permitted(c, c->ambient, c->ambient) < 0)
+		fail(report, SHIM_REPORT_STAY, errno, "capset");
+	show_arguments(argc, argv);
+	if (close(report) < 0) // the last of it: who has started us goes on here
+		fail(report, SHIM_REPORT_STAY, errno, "close");
+	serve(program);
+}
+
+// Before a filter is there.
+static int prepare_stay(void)
+{
+	// Executed by descriptor we would be called by its number.
+	if (prctl(PR_SET_NAME, SHIM_INIT) < 0)
+		return errno;
+	return getpid() != 1 && prctl(PR_SET_CHILD_SUBREAPER, 1UL) < 0 ? errno : 0;
+}
+
+// ---- The last steps -----------------------------------------------------------------------------
 
 static bool parse_fd(const char *text, int *ret)
 {
@@ -72,24 +222,30 @@ static bool parse_fd(const char *text, int *ret)
 int main(int argc, char *argv[])
 {
 	int report, filter = -1, sys = 0;
+	struct capabilities capabilities = {0};
 	uint64_t flags = 0;
 	const char *text = argc > 3 ? argv[3] : "";
 	if (argc <= SHIM_INIT_ARGUMENTS || !parse_fd(argv[1], &report))
 		_exit(2);
 	if (fcntl(report, F_SETFD, FD_CLOEXEC) < 0)
-		fail(report, SHIM_REPORT_EXEC, errno);
-	if ((argv[2][0] != '-' && !parse_fd(argv[2], &filter)) || !number_parse(&text, 16, &flags))
-		fail(report, SHIM_REPORT_EXEC, EINVAL);
-	if (argv[4][0] != '-')
-		sys = set_capabilities(argv[4]);
+		fail(report, SHIM_REPORT_EXEC, errno, "");
+	if ((argv[2][0] != '-' && !parse_fd(argv[2], &filter)) ||
+	    !number_parse(&text, 16, &flags) || !parse_capabilities(argv[4], &capabilities))
+		fail(report, SHIM_REPORT_EXEC, EINVAL, "");
+	bool stays = argv[SHIM_INIT_STAY][0] != '-';
+	if (stays)
+		sys = prepare_stay();
 	if (sys)
-		fail(report, SHIM_REPORT_CAPABILITIES, sys);
-	if (filter >= 0) {
-		fcntl(filter, F_SETFD, FD_CLOEXEC);
+		fail(report, SHIM_REPORT_STAY, sys, "prctl");
+	if (capabilities.are_given)
+		sys = set_capabilities(&capabilities);
+	if (sys)
+		fail(report, SHIM_REPORT_CAPABILITIES, sys, "");
+	if (filter >= 0)
 		sys = load_filter(filter, (unsigned)flags); // last: it may forbid all but execve
-	}
 	if (sys)
-		fail(report, SHIM_REPORT_SECCOMP, sys);
-	execve(argv[5], argv + SHIM_INIT_ARGUMENTS, environ);
-	fail(report, SHIM_REPORT_EXEC, errno);
+		fail(report, SHIM_REPORT_SECCOMP, sys, "");
+	if (stays)
+		stay(report, &capabilities, argc, argv);
+	execute(report, argv);
 }

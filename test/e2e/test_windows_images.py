@@ -365,6 +365,14 @@ def test_what_is_only_for_linux_is_refused(tmp_path):
 
 
 @needs_wine
+def test_init_is_there_anyway(tmp_path):
+    """coracle-boot is what --init asks for."""
+    with imported(archive(tmp_path, windows.base_layer()), NAME):
+        coracle("run", "--rm", "--init", NAME, "t", "cmd", "/c", "exit 7", code=7)
+        assert "io.coracle.init" not in coracle("spec", "--init", NAME, "t", "cmd").out
+
+
+@needs_wine
 def test_mounts_and_a_read_only_drive(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()

@@ -161,6 +161,9 @@ fallible plan_init_program(const struct runtime_request *request, struct plan *p
 		plan->filter_fd < 0 ? "-" : arena_printf(plan->arena, "%d", plan->filter_fd);
 	plan->init_argv[n++] = arena_printf(plan->arena, "%x", plan->filter_flags);
 	plan->init_argv[n++] = capability_argument(plan);
+	plan->init_argv[n++] = !request->init_stays              ? "-"
+	                       : request->spec->process.terminal ? "tty"
+	                                                         : "init";
 	plan->init_argv[n++] = ""; // the program, once init has found it
 	for (size_t i = 0; i < args->n; i++)
 		plan->init_argv[n++] = args->items[i];

@@ -70,6 +70,14 @@ static struct error *exec_error(const struct plan *plan, const struct shim_repor
 	return error_new(code, "exec: \"%s\": %s", name, plan_errno_text(r->sys));
 }
 
+static struct error *stay_error(const struct shim_report *r)
+{
+	struct error *e = error_system(r->sys, "init: %s", r->text);
+	if (r->sys != EPERM && r->sys != ENOSYS)
+		return e;
+	return error_hint(e, "a seccomp profile has to allow what an init does");
+}
+
 struct error *report_error(const struct plan *plan, const struct shim_report *r)
 {
 	size_t i = (size_t)r->index;
@@ -101,6 +109,8 @@ struct error *report_error(const struct plan *plan, const struct shim_report *r)
 		return error_system(r->sys, "%s", texts[STEP_CAPABILITIES]);
 	case SHIM_REPORT_SECCOMP:
 		return error_system(r->sys, "%s", texts[STEP_EARLY_SECCOMP]);
+	case SHIM_REPORT_STAY:
+		return stay_error(r);
 	case STEP_FIND:
 	case SHIM_REPORT_EXEC:
 		return exec_error(plan, r);

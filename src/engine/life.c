@@ -3,6 +3,7 @@
 #include "sys/lock.h"
 #include "sys/process.h"
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -310,6 +311,8 @@ void life_part(struct engine *e)
 	if (!e->leaves)
 		return;
 	store_rest(e->store);
+	// If we lead our session our end hangs up its terminal, maybe before the child has left it.
+	signal(SIGHUP, SIG_IGN);
 	pid_t pid = fork();
 	if (!pid)
 		part_child(e);

@@ -3,6 +3,7 @@
 // The files are our monitor's, but what stands in them came from a container: entries that aren't
 // what the monitor writes are passed over.
 #include "engine/life.h"
+#include "engine/log_entry.h"
 #include "engine/logger.h"
 #include "engine/run.h"
 #include "sys/path.h"
@@ -10,7 +11,6 @@
 #include <poll.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -19,7 +19,6 @@ enum {
 	USUAL_SIZE = 10 << 20,
 	SMALLEST_SIZE = 4 << 10,
 	BUFFER_SIZE = 256 << 10, // holds the longest entry
-	TEXT_MAX = 64 << 10,     // of a decoded line
 };
 
 // --- Where it goes
@@ -72,108 +71,25 @@ fallible run_open_log(const struct engine_run *r, struct runtime_log *ret, int *
 
 // --- Entries
 
-static bool skip(const char **p, const char *end, const char *text)
-{
-	size_t size = strlen(text);
-	if ((size_t)(end - *p) < size || memcmp(*p, text, size) != 0)
-		return false;
-	*p += size;
-	return true;
-}
-
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-// What follows a backslash; the monitor writes \u00XX and \ufffd alone. Returns its bytes.
-static size_t unescape(const char **p, const char *end, char out[4])
-{
-	static const char from[] = "nrt\"\\", to[] = "\n\r\t\"\\";
-	if (*p == end)
-		return 0;
-	const char *known = **p ? strchr(from, **p) : NULL;
-	if (known) {
-		(*p)++;
-		out[0] = to[known - from];
-		return 1;
-	}
-	unsigned value = 0;
-	if (**p != 'u' || end - *p < 5)
-		return 0;
-	for (int i = 1; i < 5; i++) {
-		int digit = hex_digit((*p)[i]);
-		if (digit < 0)
-			return 0;
-		value = value * 16 + (unsigned)digit;
-	}
-	*p += 5;
-	if (value == 0xfffd) {
-		memcpy(out, "\xef\xbf\xbd", 3);
-		return 3;
-	}
-	out[0] = (char)value;
-	return value < 0x80 ? 1 : 0;
-}
-
-static bool read_text(const char **p, const char *end, char text[TEXT_MAX], size_t *ret_size)
-{
-	size_t used = 0;
-	while (*p < end && **p != '"') {
-		if (used + 4 > TEXT_MAX)
-			return false;
-		if (**p != '\\') {
-			text[used++] = *(*p)++;
-			continue;
-		}
-		(*p)++;
-		size_t n = unescape(p, end, text + used);
-		if (!n)
-			return false;
-		used += n;
-	}
-	*ret_size = used;
-	return true;
-}
-
-static int64_t parse_time(const char *text)
-{
-	struct tm date = {0};
-	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &date);
-	int64_t ns = 0, scale = 100000000;
-	if (rest && *rest == '.') {
-		for (rest++; *rest >= '0' && *rest <= '9' && scale; rest++, scale /= 10)
-			ns += (*rest - '0') * scale;
-	}
-	return rest ? timegm(&date) * INT64_C(1000000000) + ns : 0;
-}
-
 struct reader {
 	const struct engine_logs *request;
 	int dirfd, fd;    // the folder, and the file that is read; -1: none
 	bool is_over;     // whoever reads wants no more
 	uint64_t skipped; // entries still to be passed over
 	size_t begin, end;
-	char *buffer, *text; // [BUFFER_SIZE], [TEXT_MAX]
+	char *buffer; // [BUFFER_SIZE]
+	struct log_entry *entry;
 };
 
 static void show(struct reader *r, const char *p, const char *end)
 {
-	char time[40];
-	struct engine_log_line line = {.bytes = r->text, .time = time};
-	if (!skip(&p, end, "{\"log\":\"") || !read_text(&p, end, r->text, &line.size) ||
-	    !skip(&p, end, "\",\"stream\":\"std"))
+	struct log_entry *entry = r->entry;
+	if (!log_entry_decode(p, end, entry))
 		return;
-	line.is_error = skip(&p, end, "err");
-	if ((!line.is_error && !skip(&p, end, "out")) || !skip(&p, end, "\",\"time\":\""))
+	if (r->request->since_ns && log_entry_ns(entry) < r->request->since_ns)
 		return;
-	size_t n = strcspn(p, "\"");
-	if (n >= sizeof time || end - p != (ptrdiff_t)n + 2 || p[n + 1] != '}')
-		return;
-	memcpy(time, p, n);
-	time[n] = 0;
-	if (r->request->since_ns && parse_time(time) < r->request->since_ns)
-		return;
+	const struct engine_log_line line = {entry->text, entry->size, entry->time,
+	                                     entry->is_error};
 	r->is_over = !r->request->line(r->request->context, &line);
 }
 
@@ -192,7 +108,6 @@ static fallible read_on(struct reader *r)
 		char *line_end;
 		while (!r->is_over &&
 		       (line_end = memchr(r->buffer + r->begin, '\n', r->end - r->begin))) {
-			*line_end = 0;
 			if (r->skipped)
 				r->skipped--;
 			else
@@ -364,9 +279,10 @@ fallible engine_logs(struct engine *e, const struct engine_logs *request)
 	auto_free char *path = alloc_printf("/proc/self/fd/%d", dirfd);
 	if (inotify < 0 || inotify_add_watch(inotify, path, IN_MODIFY | IN_CREATE) < 0)
 		FAIL_ERRNO("log of %s", request->id);
-	auto_free char *buffer = alloc(BUFFER_SIZE), *text = alloc(TEXT_MAX);
+	auto_free char *buffer = alloc(BUFFER_SIZE);
+	auto_free struct log_entry *entry = alloc(sizeof *entry);
 	struct reader r = {
-		.request = request, .dirfd = dirfd, .fd = -1, .buffer = buffer, .text = text};
+		.request = request, .dirfd = dirfd, .fd = -1, .buffer = buffer, .entry = entry};
 	defer(files_done) struct log_files files = {0};
 	open_files(dirfd, &files);
 	if (!files.n && !life.task->detached && !life.task->terminal)

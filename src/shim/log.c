@@ -263,13 +263,36 @@ static void note_time(void)
 	*to = 0;
 }
 
-// Where a line of more than LOG_LINE_MAX is divided: not inside of a character.
-static size_t cut(const char *bytes, size_t size)
+// Where a line of more than LOG_LINE_MAX is divided, of which `kept` has the beginning and `bytes`
+// what follows: not inside of a character.
+static size_t cut(const struct line *kept, const char *bytes)
 {
-	size_t at = size;
-	while (at && size - at < 3 && (bytes[at] & 0xc0) == 0x80)
-		at--;
-	return at && (bytes[at] & 0xc0) != 0x80 ? at : size;
+	for (size_t at = LOG_LINE_MAX; at > LOG_LINE_MAX - 4; at--) {
+		char c = at < kept->size ? kept->bytes[at] : bytes[at - kept->size];
+		if ((c & 0xc0) != 0x80)
+			return at;
+	}
+	return LOG_LINE_MAX; // these are no characters
+}
+
+// Puts one line of LOG_LINE_MAX or a little less; returns how many of `bytes` are in it.
+static size_t put_full(int stream, const char *bytes)
+{
+	struct line *kept = &l.lines[stream];
+	size_t at = cut(kept, bytes);
+	if (at >= kept->size) {
+		size_t taken = at - kept->size;
+		put_line(stream, bytes, taken);
+		return taken;
+	}
+	char begun[4]; // a character whose first bytes came before: it goes with the next line
+	size_t n = kept->size - at;
+	memcpy(begun, kept->bytes + at, n);
+	kept->size = at;
+	put_line(stream, "", 0);
+	memcpy(kept->bytes, begun, n);
+	kept->size = n;
+	return 0;
 }
 
 void log_put(int stream, const char *bytes, size_t size)
@@ -284,8 +307,11 @@ void log_put(int stream, const char *bytes, size_t size)
 			kept->size += size;
 			break;
 		}
-		size_t taken = end ? (size_t)(end - bytes) + 1 : cut(bytes, room);
-		put_line(stream, bytes, taken);
+		size_t taken = end ? (size_t)(end - bytes) + 1 : 0;
+		if (end)
+			put_line(stream, bytes, taken);
+		else
+			taken = put_full(stream, bytes);
 		bytes += taken;
 		size -= taken;
 	}

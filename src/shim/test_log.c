@@ -114,6 +114,23 @@ static void test_long_lines(void **state)
 	assert_int_equal(entries, 3);
 }
 
+// The limit is behind the first, or the second, byte of a character, and there the first read
+// ended.
+static void test_a_character_at_the_limit(void **state)
+{
+	(void)state;
+	static char line[LOG_LINE_MAX], got[2 * LOG_LINE_MAX];
+	for (size_t before = 1; before < 3; before++) {
+		memset(line, 'x', sizeof line);
+		memcpy(line + LOG_LINE_MAX - before, "\xe2\x82", before);
+		log_put(0, line, LOG_LINE_MAX);
+		log_put(0, "\xe2\x82\xac\n" + before, 4 - before);
+		take_log(got, sizeof got);
+		assert_null(strstr(got, "ufffd"));
+		assert_non_null(strstr(got, ENTRY("\xe2\x82\xac\\n", "stdout")));
+	}
+}
+
 static uint64_t size_of(const char *name)
 {
 	struct stat st;
@@ -152,6 +169,7 @@ int main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_streams_keep_their_beginnings),
 		cmocka_unit_test(test_long_lines),
+		cmocka_unit_test(test_a_character_at_the_limit),
 		cmocka_unit_test(test_rotation),
 		cmocka_unit_test(test_larger_than_the_cap),
 	};

@@ -2,23 +2,27 @@
 // selector  := fieldpath (operator value)?
 // fieldpath := field ('.' field)*
 // field     := quoted | [A-Za-z0-9_]+
-// operator  := '==' | '!='              ('~=' is refused: it would need RE2)
+// operator  := '==' | '!=' | '~='
 // value     := quoted | anything up to a blank or a comma
+// quoted    := between two '"'; behind '~=' also between two '/' or '|'
 // Blanks between tokens are passed over; a comma stands between selectors.
 #include "oci/filter.h"
 #include "oci/private.h"
+#include "oci/regex.h"
 #include <string.h>
 
 #define PARTS_LIMIT 16
 #define SIZE_LIMIT 65536
-#define AROUND 40 // bytes of the filter shown on each side of a fault
+#define REGEX_LIMIT 64 // in one filter
+#define AROUND 40      // bytes of the filter shown on each side of a fault
 
-enum operator{ PRESENT, EQUAL, NOT_EQUAL };
+enum operator{ PRESENT, EQUAL, NOT_EQUAL, MATCHES };
 
 struct selector {
 	struct strings path;
 	enum operator operator;
 	char *value;
+	struct regex *regex; // of MATCHES
 };
 struct filter { // all of them must match
 	struct selector *selectors;
@@ -31,6 +35,7 @@ struct oci_filters { // one of them must match
 
 struct scanner {
 	const char *text, *p;
+	size_t n_regexes;
 };
 
 static struct error *fault(const struct scanner *s, const char *at, const char *why)
@@ -59,13 +64,19 @@ static bool is_field_char(char c)
 	       c == '_';
 }
 
-// Go's string syntax, as far as people type it.
-static fallible scan_quoted(struct scanner *s, char **ret)
+static bool is_quote(char c)
+{
+	return c && strchr("\"/|", c);
+}
+
+// Go's string syntax, as far as people type it. In the quotes of regular expressions a backslash
+// that means nothing there stays, for the expression.
+static fallible scan_quoted(struct scanner *s, bool is_regex, char **ret)
 {
 	static const char letters[] = "abfnrtv\\\"'", meanings[] = "\a\b\f\n\r\t\v\\\"'";
 	const char *start = s->p++;
 	auto_str struct str out = STR_LIMIT(SIZE_LIMIT);
-	for (; *s->p != '"'; s->p++) {
+	for (; *s->p != *start; s->p++) {
 		if (!*s->p)
 			return fault(s, start, "quoted literal not terminated");
 		if (*s->p != '\\') {
@@ -73,12 +84,19 @@ static fallible scan_quoted(struct scanner *s, char **ret)
 			continue;
 		}
 		const char *letter = s->p[1] ? strchr(letters, s->p[1]) : NULL;
-		if (!letter)
+		bool is_end = s->p[1] == *start;
+		if (!letter && !is_end && (!is_regex || *start == '"'))
 			return fault(s, s->p, "unknown escape in a quoted literal");
-		str_add_char(&out, meanings[letter - letters]);
+		if (!letter && !is_end) {
+			str_add_char(&out, '\\');
+			continue;
+		}
+		str_add_char(&out, letter ? meanings[letter - letters] : *start);
 		s->p++;
 	}
 	s->p++;
+	if (*start != '"' && !is_regex)
+		return fault(s, start, "invalid quote encountered");
 	*ret = str_take(&out);
 	return NULL;
 }
@@ -88,8 +106,8 @@ static fallible scan_field(struct scanner *s, struct strings *path)
 	char *field;
 	skip_blanks(s);
 	const char *start = s->p;
-	if (*s->p == '"') {
-		TRY(scan_quoted(s, &field));
+	if (is_quote(*s->p)) {
+		TRY(scan_quoted(s, false, &field));
 	} else {
 		while (is_field_char(*s->p))
 			s->p++;
@@ -111,25 +129,35 @@ static fallible scan_operator(struct scanner *s, enum operator* ret)
 	else if (!strncmp(start, "!=", 2))
 		*ret = NOT_EQUAL;
 	else if (!strncmp(start, "~=", 2))
-		return error_recode(fault(s, start, "regular expressions are not supported"),
-		                    ERROR_UNSUPPORTED);
+		*ret = MATCHES;
 	else
 		return fault(s, start, "unsupported operator");
 	s->p += 2;
 	return NULL;
 }
 
-static fallible scan_value(struct scanner *s, char **ret)
+static fallible scan_value(struct scanner *s, bool is_regex, char **ret)
 {
 	skip_blanks(s);
-	if (*s->p == '"')
-		return scan_quoted(s, ret);
+	if (is_quote(*s->p))
+		return scan_quoted(s, is_regex, ret);
 	size_t size = strcspn(s->p, ", \t\r\n");
 	if (!size)
 		return fault(s, s->p, "expected value or quoted");
 	*ret = alloc_bytes(s->p, size);
 	s->p += size;
 	return NULL;
+}
+
+static fallible scan_regex(struct scanner *s, struct selector *ret)
+{
+	skip_blanks(s);
+	const char *start = s->p;
+	TRY(scan_value(s, true, &ret->value));
+	if (++s->n_regexes > REGEX_LIMIT)
+		return fault(s, start, "too many regular expressions");
+	auto_error struct error *e = regex_parse(ret->value, &ret->regex);
+	return e ? fault(s, start, e->message) : NULL;
 }
 
 // labels.a.b means the label "a.b", as in containerd's adaptors.
@@ -161,14 +189,17 @@ static fallible scan_selector(struct scanner *s, struct selector *ret)
 	if (!*s->p || !strchr("=!~", *s->p))
 		return NULL;
 	TRY(scan_operator(s, &ret->operator));
-	TRY(scan_value(s, &ret->value));
+	if (ret->operator== MATCHES)
+		TRY(scan_regex(s, ret));
+	else
+		TRY(scan_value(s, false, &ret->value));
 	skip_blanks(s);
 	return NULL;
 }
 
 static fallible parse_filter(const char *text, struct filter *f)
 {
-	struct scanner s = {text, text};
+	struct scanner s = {text, text, 0};
 	if (!*text) // matches all
 		return NULL;
 	if (strnlen(text, SIZE_LIMIT + 1) > SIZE_LIMIT)
@@ -204,6 +235,7 @@ void oci_filters_free(struct oci_filters *filters)
 		for (size_t j = 0; j < f->n; j++) {
 			strings_done(&f->selectors[j].path);
 			free(f->selectors[j].value);
+			regex_free(f->selectors[j].regex);
 		}
 		free(f->selectors);
 	}
@@ -219,6 +251,8 @@ static bool selector_matches(const struct selector *s, oci_filter_field *field, 
 		return value && !strcmp(value, s->value);
 	case NOT_EQUAL: // what is not there differs too
 		return strcmp(value ? value : "", s->value) != 0;
+	case MATCHES:
+		return regex_matches(s->regex, value ? value : "");
 	case PRESENT:
 		break;
 	}

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // containerd's list filters: `name==REF`, `labels."a.b"==c`, `labels.x` (present), `id!=1`.
-// A comma is "and"; several filters are "or". `~=` (regular expression) is UNSUPPORTED.
+// `name~=^docker` or `name~=/a{1,2}/`: has a match of the regular expression (oci/regex.h); what is
+// not there is "". A comma is "and"; several filters are "or".
+// Unlike containerd, which takes it and shows nothing, a bad expression is an error; between / or |
+// what is no escape of Go's strings stays for the expression (`\.`), which containerd refuses.
 // Specification: containerd 2.1, pkg/filters/parser.go (grammar), adaptor.go (paths).
 #pragma once
 #include "base/error.h"

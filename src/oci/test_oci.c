@@ -400,6 +400,15 @@ static void filters(void **state)
 		{{"labels.\"a.b\"==\"c d\",nosuch"}, 1, false},
 		{{"nosuch", "name"}, 2, true},
 		{{"nosuch", "labels.a"}, 2, false},
+		{{"name~=^docker\\.io/"}, 1, true},
+		{{"name~=^busybox"}, 1, false},
+		{{"name~=/library\\/(busy|toy)box:/"}, 1, true},
+		{{"name~=|library/(busy\\|toy)box:|"}, 1, true},
+		{{"name~=\"library/b\\\\w{3}box\""}, 1, true},
+		{{"name~=/b\\w{4,5}x:/, labels.a.b ~= /c d/"}, 1, true},
+		{{"name~=/docker\\.io/"}, 1, true},
+		{{"nosuch~=^$"}, 1, true},
+		{{"nosuch~=."}, 1, false},
 	};
 	for (size_t i = 0; i < N(cases); i++) {
 		auto_oci_filters struct oci_filters *f = NULL;
@@ -413,8 +422,24 @@ static void filters(void **state)
 		{"name==", "filters: parse error: [name==]: expected value or quoted"},
 		{"name==a b", "filters: parse error: [name==a  >|b|< ]: unexpected input"},
 		{"name=a", "filters: parse error: [name >|=|< a]: unsupported operator"},
-		{"name~=a",
-	         "filters: parse error: [name >|~|< =a]: regular expressions are not supported"},
+		{"name~=", "filters: parse error: [name~=]: expected value or quoted"},
+		{"image~=,id?=?fbaq",
+	         "filters: parse error: [image~= >|,|< id?=?fbaq]: expected value or quoted"},
+		{"name~=(a",
+	         "filters: parse error: [name~= >|(|< a]: error parsing regexp: missing closing ): `(a`"},
+		{"name~=/[b-a]/",
+	         "filters: parse error: [name~= >|/|< [b-a]/]: error parsing regexp: invalid "
+	         "character class range: `b-a`"},
+		{"name~=/a",
+	         "filters: parse error: [name~= >|/|< a]: quoted literal not terminated"},
+		{"name~=\"\\.\"",
+	         "filters: parse error: [name~=\" >|\\|< .\"]: unknown escape in a quoted literal"},
+		{"labels.|foo|==x",
+	         "filters: parse error: [labels. >|||< foo|==x]: invalid quote encountered"},
+		{"labels.ns/key==value",
+	         "filters: parse error: [labels.ns >|/|< key==value]: unexpected input"},
+		{"labels.key==/value",
+	         "filters: parse error: [labels.key== >|/|< value]: quoted literal not terminated"},
 		{"a,", "filters: parse error: [a,]: expected field or quoted"},
 		{"a.", "filters: parse error: [a.]: expected field or quoted"},
 		{"\"a", "filters: parse error: [ >|\"|< a]: quoted literal not terminated"},
@@ -430,10 +455,15 @@ static void filters(void **state)
 		check_error(oci_filters_parse(&bad[i].text, 1, &f), bad[i].message);
 		assert_null(f);
 	}
+	auto_str struct str many = STR_LIMIT(1 << 16);
+	for (size_t i = 0; i < 65; i++)
+		str_printf(&many, "%sa~=x", i ? "," : "");
+	const char *text = many.bytes;
 	struct oci_filters *f = NULL;
-	const char *regex = "name~=a";
-	auto_error struct error *e = oci_filters_parse(&regex, 1, &f);
-	assert_true(error_is(e, ERROR_UNSUPPORTED));
+	check_error(
+		oci_filters_parse(&text, 1, &f),
+		"filters: parse error: [x,a~=x,a~=x,a~=x,a~=x,a~=x,a~=x,a~=x,a~= >|x|< ]: too many "
+		"regular expressions");
 }
 
 int main(void)

@@ -290,3 +290,33 @@ def test_a_commit_and_a_conversion_of_what_was_pruned(busybox, tmp_path):
         own("containers", "rm", "work", code=None)
         own("images", "rm", REF)
         own("namespaces", "rm", "pruned")
+
+
+@pytest.mark.quick
+def test_filters_by_regular_expression(tmp_path):
+    """`~=` wherever filters are: a match anywhere; what is no expression is an error (ctr shows nothing)."""
+    def own(*args, **how):
+        return coracle("-n", "filtered", *args, **how)
+
+    archive = two_layers().oci(tmp_path / "i.tar")
+    own("images", "import", archive)
+    own("images", "tag", REF, "other.example/web:v1.2")
+    own("containers", "create", "test", "web-1", "/x")
+    own("leases", "create", "--id", "lease-7", "purpose=a test")
+    try:
+        for kind, flags, rows in [
+                ("images", "-q", {"name~=^docker\\.io/": [REF], "name~=/:v\\d+(\\.\\d+)*$/": ["other.example/web:v1.2"],
+                                  "name~=.": [REF, "other.example/web:v1.2"], "name~=^x": []}),
+                ("containers", "-q", {"id~=^web-\\d$": ["web-1"], "id~=/^web$/": [], "image~=|library/te|": ["web-1"]}),
+                ("leases", "-q", {"id~=7$": ["lease-7"], 'labels.purpose~=/^a\\\\b/': ["lease-7"], "id~=8": []})]:
+            for filter_, wanted in rows.items():
+                assert own(kind, "ls", flags, filter_).out.split() == wanted, (kind, filter_)
+            bad = own(kind, "ls", flags, "id~=/(a/", code=125).err
+            assert bad.startswith("coracle: filters: parse error: [id~= >|/|< (a/]: error parsing regexp: "
+                                  "missing closing ): `(a`"), bad
+        assert ctr("-n", "filtered", "images", "ls", "name~=[", code=1).err.startswith(
+            "ctr: failed to list images: filters: parse error: [name~= >|[|< ]: error parsing regexp: missing closing ]: `[`")
+    finally:
+        own("leases", "rm", "lease-7")
+        own("containers", "rm", "web-1")
+        own("images", "rm", REF, "other.example/web:v1.2")

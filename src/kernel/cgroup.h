@@ -28,11 +28,12 @@ enum cgroup_limit { // bits of cgroup_limits.set and of what could not be set
 	CGROUP_CPUSET_CPUS = 1 << 10,
 	CGROUP_CPUSET_MEMS = 1 << 11,
 	CGROUP_PIDS_LIMIT = 1 << 12,
-	CGROUP_BLKIO_WEIGHT = 1 << 13,
+	CGROUP_BLKIO_WEIGHTS = 1 << 13,
 	CGROUP_DEVICES = 1 << 14,
 	CGROUP_UNIFIED = 1 << 15,
 	CGROUP_BLKIO_THROTTLES = 1 << 16,
-	CGROUP_LIMITS = 17, // how many there are
+	CGROUP_BLKIO_LEAF_WEIGHTS = 1 << 17,
+	CGROUP_LIMITS = 18, // how many there are
 };
 const char *cgroup_limit_name(enum cgroup_limit bit); // "memory limit": for messages
 
@@ -56,6 +57,12 @@ struct cgroup_throttle { // runtime-spec, linux.resources.blockIO.throttle…
 	uint32_t major, minor;
 	uint64_t rate; // 0: none
 };
+struct cgroup_weight {  // runtime-spec, linux.resources.blockIO.weight…, leafWeight…
+	bool is_leaf;   // against the groups inside: CFQ's, which kernels have up to 4.20
+	bool of_device; // else of all that have no weight of their own
+	uint32_t major, minor;
+	uint16_t weight; // 10 to 1000
+};
 // runtime-spec, linux.resources. A field counts only if its bit is in `set`. Borrowed pointers.
 struct cgroup_limits {
 	uint32_t set;
@@ -69,7 +76,8 @@ struct cgroup_limits {
 	int64_t cpu_idle;
 	const char *cpuset_cpus, *cpuset_mems; // "0-3,7"
 	int64_t pids_limit;                    // -1 (and 0): none
-	uint16_t blkio_weight;                 // 10 to 1000
+	const struct cgroup_weight *weights;   // those that are no leaf's, those that are, or both
+	size_t n_weights;
 	const struct cgroup_throttle *throttles;
 	size_t n_throttles;
 	const struct cgroup_device *devices; // in order, the last that matches decides

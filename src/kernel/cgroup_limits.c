@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From the runtime spec's numbers to files. One table; v1 where its hierarchy is mounted, else v2.
 #include "base/memory.h"
+#include "kernel/cgroup_block_io.h"
 #include "kernel/cgroup_devices.h"
 #include "kernel/cgroup_tree.h"
 #include "sys/fd.h"
@@ -33,7 +34,8 @@ static const struct setting {
 	{CGROUP_CPUSET_CPUS,        "cpuset",             V1_CPUSET,  "cpuset.cpus",                 "cpuset", "cpuset.cpus"},
 	{CGROUP_CPUSET_MEMS,        "memory nodes",       V1_CPUSET,  "cpuset.mems",                 "cpuset", "cpuset.mems"},
 	{CGROUP_PIDS_LIMIT,         "pids limit",         V1_PIDS,    "pids.max",                    "pids",   "pids.max"},
-	{CGROUP_BLKIO_WEIGHT,       "block I/O weight",   V1_BLKIO,   "blkio.bfq.weight",            "io",     "io.bfq.weight"},
+	{CGROUP_BLKIO_WEIGHTS,      "block I/O weights",  V1_BLKIO,   "blkio.bfq.weight",            "io",     "io.bfq.weight"},
+	{CGROUP_BLKIO_LEAF_WEIGHTS, "block I/O leaf weights", V1_BLKIO, "blkio.leaf_weight",         "io",     NULL},
 	{CGROUP_DEVICES,            "device rules",       V1_DEVICES, "devices.allow",               "devices", NULL},
 	{CGROUP_BLKIO_THROTTLES,    "block I/O throttles", V1_BLKIO,  "blkio.throttle.read_bps_device", "io", "io.max"},
 	{CGROUP_UNIFIED,            "unified values",     V1_NONE,    NULL,                          "",       NULL},
@@ -143,8 +145,6 @@ static char *value_of(const struct cgroup_limits *l, uint32_t bit, bool v2)
 	case CGROUP_PIDS_LIMIT:
 		return l->pids_limit > 0 ? alloc_printf("%" PRId64, l->pids_limit)
 		                         : alloc_string("max");
-	case CGROUP_BLKIO_WEIGHT:
-		return alloc_printf("%u", l->blkio_weight);
 	default:
 		return NULL;
 	}
@@ -152,8 +152,7 @@ static char *value_of(const struct cgroup_limits *l, uint32_t bit, bool v2)
 
 // ---- Writing ------------------------------------------------------------------------------------
 
-// 0 or an errno; ENOENT, EACCES, EPERM and EROFS mean that the limit isn't to be had here.
-static int write_file(int group, const char *file, const char *value)
+int cgroup_write(int group, const char *file, const char *value)
 {
 	auto_fd int fd = openat(group, file, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -162,7 +161,7 @@ static int write_file(int group, const char *file, const char *value)
 	return n < 0 ? errno : 0;
 }
 
-static bool is_missing(int sys)
+bool cgroup_lacks(int sys)
 {
 	return sys == ENOENT || sys == EACCES || sys == EPERM || sys == EROFS || sys == ENODEV ||
 	       sys == EOPNOTSUPP;
@@ -171,8 +170,8 @@ static bool is_missing(int sys)
 static fallible write_or_missing(int group, const char *file, const char *value, uint32_t bit,
                                  uint32_t *missing)
 {
-	int sys = write_file(group, file, value);
-	if (is_missing(sys))
+	int sys = cgroup_write(group, file, value);
+	if (cgroup_lacks(sys))
 		*missing |= bit;
 	else if (sys)
 		return error_recode(error_system(sys, "%s %s", file, value), ERROR_INVALID);
@@ -199,7 +198,7 @@ static void inherit_cpuset(int root, const char *path)
 			auto_error struct error *f =
 				file_read(parent, files[i], 64 << 10, &theirs, NULL);
 			if (!e && !f && (!*mine || *mine == '\n'))
-				ignore(write_file(child, files[i], theirs)); // joining will tell
+				ignore(cgroup_write(child, files[i], theirs)); // joining will tell
 		}
 		close(parent);
 		parent = child;
@@ -216,19 +215,18 @@ static int open_v1(struct cgroup *g, enum v1_hierarchy h, int *ret)
 	return sys;
 }
 
-// Every group above must hand the controller down. 0 or an errno (EBUSY: one has processes in it).
-static int enable_v2(const struct cgroup *g, const char *controller)
+int cgroup_enable_v2(const struct cgroup *g, const char *controller)
 {
 	auto_free char *word = alloc_printf("+%s", controller);
 	auto_free char *prefix = alloc_string(g->path);
-	int sys = write_file(g->c->v2, "cgroup.subtree_control", word);
+	int sys = cgroup_write(g->c->v2, "cgroup.subtree_control", word);
 	for (char *slash = strchr(prefix, '/'); !sys && slash; slash = strchr(slash + 1, '/')) {
 		*slash = 0;
 		int opened = -1;
 		sys = cgroup_open_path(g->c->v2, prefix, &opened);
 		auto_fd int fd = opened;
 		if (!sys)
-			sys = write_file(fd, "cgroup.subtree_control", word);
+			sys = cgroup_write(fd, "cgroup.subtree_control", word);
 		*slash = '/';
 	}
 	return sys;
@@ -244,16 +242,17 @@ static fallible apply_v1(struct cgroup *g, const struct setting *s, const struct
 	int opened = -1;
 	int sys = open_v1(g, s->hierarchy, &opened);
 	auto_fd int group = opened;
-	if (is_missing(sys) || !s->v1_file) {
+	if (cgroup_lacks(sys) || !s->v1_file) {
 		*missing |= s->bit;
 		return NULL;
 	}
 	if (sys)
 		return error_system(sys, "cgroup %s", g->path);
 	if (s->bit == CGROUP_MEMORY_LIMIT && l->set & CGROUP_MEMORY_SWAP &&
-	    write_file(group, s->v1_file, value) == EINVAL) {
+	    cgroup_write(group, s->v1_file, value) == EINVAL) {
 		auto_free char *swap = value_of(l, CGROUP_MEMORY_SWAP, false);
-		ignore(write_file(group, "memory.memsw.limit_in_bytes", swap)); // tried again below
+		ignore(cgroup_write(group, "memory.memsw.limit_in_bytes",
+		                    swap)); // tried again below
 	}
 	return write_or_missing(group, s->v1_file, value, s->bit, missing);
 }
@@ -265,7 +264,7 @@ static fallible apply_v2(struct cgroup *g, const struct setting *s, const struct
 	if (!value)
 		return NULL;
 	if (!s->v2_file || !cgroups_has_v2(g->c, s->controller) ||
-	    enable_v2(g, s->controller) != 0) {
+	    cgroup_enable_v2(g, s->controller) != 0) {
 		*missing |= s->bit;
 		return NULL;
 	}
@@ -320,58 +319,11 @@ static fallible apply_unified(struct cgroup *g, const struct cgroup_limits *l, u
 			                 "unified \"%.64s\": not a controller's file", f->name);
 		auto_free char *controller =
 			alloc_printf("%.*s", (int)strcspn(f->name, "."), f->name);
-		if (!cgroups_has_v2(g->c, controller) || enable_v2(g, controller) != 0)
+		if (!cgroups_has_v2(g->c, controller) || cgroup_enable_v2(g, controller) != 0)
 			*missing |= CGROUP_UNIFIED;
 		else
 			TRY(write_or_missing(g->v2, f->name, f->value, CGROUP_UNIFIED, missing));
 	}
-	return NULL;
-}
-
-static fallible apply_throttle(struct cgroup *g, int v1, const struct cgroup_throttle *t,
-                               uint32_t *missing)
-{
-	static const struct {
-		const char *v1_file, *v2_key;
-	} kinds[CGROUP_THROTTLE_KINDS] = {
-		[CGROUP_READ_BPS] = {"blkio.throttle.read_bps_device", "rbps"},
-		[CGROUP_WRITE_BPS] = {"blkio.throttle.write_bps_device", "wbps"},
-		[CGROUP_READ_IOPS] = {"blkio.throttle.read_iops_device", "riops"},
-		[CGROUP_WRITE_IOPS] = {"blkio.throttle.write_iops_device", "wiops"},
-	};
-	auto_free char *rate =
-		!t->rate && v1 < 0 ? alloc_string("max") : alloc_printf("%" PRIu64, t->rate);
-	auto_free char *value = v1 < 0 ? alloc_printf("%u:%u %s=%s", t->major, t->minor,
-	                                              kinds[t->kind].v2_key, rate)
-	                               : alloc_printf("%u:%u %s", t->major, t->minor, rate);
-	int sys = v1 < 0 ? write_file(g->v2, "io.max", value)
-	                 : write_file(v1, kinds[t->kind].v1_file, value);
-	if (sys == ENODEV)
-		return error_new(ERROR_INVALID,
-		                 "block I/O throttle: there is no block device %u:%u", t->major,
-		                 t->minor);
-	if (is_missing(sys))
-		*missing |= CGROUP_BLKIO_THROTTLES;
-	else if (sys)
-		return error_recode(error_system(sys, "block I/O throttle %s", value),
-		                    ERROR_INVALID);
-	return NULL;
-}
-
-static fallible apply_throttles(struct cgroup *g, const struct cgroup_limits *l, uint32_t *missing)
-{
-	int opened = -1, sys = 0;
-	if (g->c->v1[V1_BLKIO] >= 0)
-		sys = open_v1(g, V1_BLKIO, &opened);
-	else if (!cgroups_has_v2(g->c, "io"))
-		sys = ENOENT;
-	else
-		sys = enable_v2(g, "io");
-	auto_fd int v1 = opened;
-	if (sys)
-		*missing |= CGROUP_BLKIO_THROTTLES;
-	for (size_t i = 0; i < l->n_throttles && !(*missing & CGROUP_BLKIO_THROTTLES); i++)
-		TRY(apply_throttle(g, v1, &l->throttles[i], missing));
 	return NULL;
 }
 
@@ -384,8 +336,8 @@ fallible cgroup_apply(struct cgroup *g, const struct cgroup_limits *l, uint32_t 
 			continue;
 		if (s->bit == CGROUP_DEVICES)
 			TRY_AS(apply_devices(g, l, &missing), "cgroup %s", g->path);
-		else if (s->bit == CGROUP_BLKIO_THROTTLES)
-			TRY_AS(apply_throttles(g, l, &missing), "cgroup %s", g->path);
+		else if (s->bit & CGROUP_BLOCK_IO)
+			TRY_AS(cgroup_apply_block_io(g, l, s->bit, &missing), "cgroup %s", g->path);
 		else if (s->bit == CGROUP_UNIFIED)
 			TRY_AS(apply_unified(g, l, &missing), "cgroup %s", g->path);
 		else if (is_v1(g->c, s))

@@ -40,3 +40,10 @@ static inline bool cgroup_is_child(const struct dirent *d)
 // The first directory below `fd` into `name` (256 bytes); false: there is none.
 bool cgroup_first_child(int fd, char *name);
 bool cgroups_has_v2(const struct cgroups *c, const char *controller);
+
+// ---- Files of a group (cgroup_limits.c) ---------------------------------------------------------
+
+int cgroup_write(int group, const char *file, const char *value); // 0 or an errno
+bool cgroup_lacks(int sys); // the limit isn't to be had here: no file, or not for us
+// Every group above must hand the controller down. 0 or an errno (EBUSY: one has processes in it).
+int cgroup_enable_v2(const struct cgroup *g, const char *controller);

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "kernel/cgroup.h"
 #include "kernel/cgroup_devices.h"
+#include "kernel/cgroup_tree.h"
 #include "kernel/namespace.h"
 #include "kernel/process.h"
 #include "sys/fd.h"
@@ -319,6 +320,73 @@ static void limits(void **state)
 	assert_null(read_v1("memory", "", "memory.limit_in_bytes")); // parents went too
 }
 
+// Folders with these files, since few machines have BFQ, and none today what came before it.
+static const struct weight_case {
+	bool v2;
+	const char *file; // that is there; NULL: none of them
+	struct cgroup_weight weight;
+	const char *wanted; // in it; NULL: it is missing
+} weight_cases[] = {
+	// clang-format off
+	{false, "blkio.bfq.weight",        {false, false, 0, 0, 300}, "300"},
+	{false, "blkio.weight",            {false, false, 0, 0, 300}, "300"},
+	{false, "blkio.bfq.weight_device", {false, true,  8, 16, 10}, "8:16 10"},
+	{false, "blkio.weight_device",     {false, true,  8, 16, 10}, "8:16 10"},
+	{false, "blkio.leaf_weight",       {true,  false, 0, 0, 500}, "500"},
+	{false, "blkio.leaf_weight_device", {true, true,  8, 0, 1000}, "8:0 1000"},
+	{false, NULL,                      {false, true,  8, 16, 10}, NULL},
+	{false, "blkio.weight_device",     {true,  true,  8, 16, 10}, NULL},
+	{true,  "io.bfq.weight",           {false, false, 0, 0, 300}, "300"},
+	{true,  "io.bfq.weight",           {false, true,  8, 16, 10}, "8:16 10"},
+	{true,  "io.weight",               {false, false, 0, 0, 10}, "1"},
+	{true,  "io.weight",               {false, true,  259, 3, 1000}, "259:3 10000"},
+	{true,  "io.weight",               {true,  false, 0, 0, 500}, NULL},
+	{true,  NULL,                      {false, false, 0, 0, 500}, NULL},
+	// clang-format on
+};
+
+static void weight_is_written(int dirfd, const struct weight_case *w)
+{
+	char controllers[] = " io ", path[] = "g";
+	struct cgroups c = {.v2 = dirfd, .is_v2_writable = true, .v2_controllers = controllers};
+	for (size_t i = 0; i < V1_HIERARCHIES; i++)
+		c.v1[i] = -1;
+	if (!w->v2)
+		c.v1[V1_BLKIO] = dirfd;
+	struct cgroup g = {&c, path, openat(dirfd, "g", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+	auto_fd int file =
+		w->file ? openat(g.v2, w->file, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600) : -1;
+	uint32_t bit = w->weight.is_leaf ? CGROUP_BLKIO_LEAF_WEIGHTS : CGROUP_BLKIO_WEIGHTS;
+	const struct cgroup_limits l = {.set = bit, .weights = &w->weight, .n_weights = 1};
+	uint32_t missing = 0;
+	struct error *e = cgroup_apply(&g, &l, &missing);
+	char got[32] = "";
+	ssize_t n = file < 0 ? 0 : pread(file, got, sizeof got - 1, 0);
+	if (w->file)
+		unlinkat(g.v2, w->file, 0);
+	close(g.v2);
+	ok(e);
+	assert_true(n >= 0);
+	assert_string_equal(got, w->wanted ? w->wanted : "");
+	assert_int_equal(missing, w->wanted ? 0 : bit);
+}
+
+static void weights(void **state)
+{
+	(void)state;
+	char folder[] = "/tmp/test-cgroup-XXXXXX";
+	assert_non_null(mkdtemp(folder));
+	auto_fd int dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int control =
+		openat(dirfd, "cgroup.subtree_control", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_int_equal(mkdirat(dirfd, "g", 0700), 0);
+	for (size_t i = 0; i < sizeof weight_cases / sizeof *weight_cases; i++)
+		weight_is_written(dirfd, &weight_cases[i]);
+	unlinkat(dirfd, "cgroup.subtree_control", 0);
+	unlinkat(dirfd, "g", AT_REMOVEDIR);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 static int open_devices(int go)
 {
 	char byte;
@@ -458,6 +526,7 @@ int main(void)
 		cmocka_unit_test(listed_for_gc),
 		cmocka_unit_test(bad_paths),
 		cmocka_unit_test(limits),
+		cmocka_unit_test(weights),
 		cmocka_unit_test(devices),
 		cmocka_unit_test(devices_by_program),
 		cmocka_unit_test(bad_unified),

@@ -237,14 +237,47 @@ def test_memory_limit(busybox):
     assert done.code == 137
 
 
-def run_throttled(busybox, tmp_path, device, **how):
+def run_block_io(busybox, tmp_path, block_io, **how):
     spec = json.loads(coracle("spec", busybox, "t", "sleep", "1000").out)
-    major, minor = device
-    spec["linux"]["resources"]["blockIO"] = {
-        "throttleReadBpsDevice": [{"major": major, "minor": minor, "rate": 1048576}],
-        "throttleWriteIOPSDevice": [{"major": major, "minor": minor, "rate": 77}]}
+    spec["linux"]["resources"]["blockIO"] = block_io
     (tmp_path / "config.json").write_text(json.dumps(spec))
     return coracle("run", "-d", "--rm", "--config", tmp_path / "config.json", "t", **how)
+
+
+def run_throttled(busybox, tmp_path, device, **how):
+    major, minor = device
+    return run_block_io(busybox, tmp_path, {
+        "throttleReadBpsDevice": [{"major": major, "minor": minor, "rate": 1048576}],
+        "throttleWriteIOPSDevice": [{"major": major, "minor": minor, "rate": 77}]}, **how)
+
+
+def test_block_io_weights(busybox, tmp_path):
+    """Which file takes them is src/kernel/test_cgroup.c; here: they arrive, or the run says why not."""
+    done = run_block_io(busybox, tmp_path, {"weight": 300}, code=None)
+    if done.code == 0:
+        groups = [g for p in sandbox.hierarchies() for g in Path(p).glob("coracle/*/default/t.*")]
+        files = [g / name for g in groups for name in ["blkio.bfq.weight", "blkio.weight", "io.bfq.weight", "io.weight"]]
+        assert any("300" in f.read_text() for f in files if f.exists())
+        coracle("rm", "-f", "t")
+    else:
+        assert done.err.startswith("coracle: block I/O weights: no writable cgroup controller, or none with a scheduler "
+                                   "that has them (BFQ, iocost)"), done.err
+    for block_io, said in [
+            ({"weightDevice": [{"major": 240, "minor": 999, "weight": 100}]},
+             ["block I/O weight: there is no block device 240:999, or it is a partition"] if done.code == 0 else ["weights: "]),
+            ({"leafWeight": 100}, ["block I/O leaf weights: no cgroup controller has them"]),
+            ({"weightDevice": [{"major": 240, "minor": 999, "leafWeight": 100}]}, ["block I/O leaf weights: "]),
+            ({"weight": 1001}, ["linux.resources.blockIO.weight: "]),
+            ({"weightDevice": [{"major": -1, "minor": 0, "weight": 100}]}, ["linux.resources.blockIO.weightDevice[0].major: "]),
+            ({"weightDevice": [{"major": 8, "minor": 0, "weight": 70000}]}, ["weightDevice[0].weight: "]),
+            ({"weightDevice": 1}, ["linux.resources.blockIO.weightDevice: not an array"])]:
+        err = run_block_io(busybox, tmp_path, block_io, code=125).err
+        assert all(text in err for text in said), (block_io, err)
+    disks = [d for d in Path("/sys/block").iterdir() if "[bfq]" not in (d / "queue/scheduler").read_text()]
+    if done.code == 0 and disks:
+        major, minor = map(int, (disks[0] / "dev").read_text().split(":"))
+        err = run_block_io(busybox, tmp_path, {"weightDevice": [{"major": major, "minor": minor, "weight": 100}]}, code=125).err
+        assert f"block I/O weight: device {major}:{minor} has a scheduler without weights (BFQ has them)" in err
 
 
 def test_block_io_throttles(busybox, tmp_path):

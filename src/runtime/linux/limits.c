@@ -132,14 +132,14 @@ static void take_unified(struct arena *arena, const struct oci_pairs *pairs,
 	l->set |= CGROUP_UNIFIED;
 }
 
-enum { THROTTLES_MAX = 256 }; // of each kind
+enum { DEVICES_MAX = 256 }; // of each kind
 
 static fallible take_throttles(const struct json *block_io, const struct json_path *path,
                                const char *key, enum cgroup_throttle_kind kind,
                                struct cgroup_throttle *list, size_t *n)
 {
 	const struct json *array = NULL;
-	TRY(json_get_array(block_io, path, key, THROTTLES_MAX, &array));
+	TRY(json_get_array(block_io, path, key, DEVICES_MAX, &array));
 	for (size_t i = 0; i < json_size(array); i++) {
 		const struct json_path here = {path, key, 0}, item = {&here, NULL, i};
 		uint64_t major = 0, minor = 0, rate = 0;
@@ -148,6 +148,43 @@ static fallible take_throttles(const struct json *block_io, const struct json_pa
 		TRY(json_get_u64(json_item(array, i), &item, "rate", UINT64_MAX, &rate));
 		list[(*n)++] =
 			(struct cgroup_throttle){kind, (uint32_t)major, (uint32_t)minor, rate};
+	}
+	return NULL;
+}
+
+// weight and leafWeight of `o`, which is the whole (device.of_device is false) or a device's.
+static fallible take_weights(const struct json *o, const struct json_path *path,
+                             struct cgroup_weight device, struct cgroup_weight *list,
+                             struct cgroup_limits *l)
+{
+	static const char *const keys[] = {"weight", "leafWeight"};
+	static const uint32_t bits[] = {CGROUP_BLKIO_WEIGHTS, CGROUP_BLKIO_LEAF_WEIGHTS};
+	for (size_t i = 0; i < 2; i++) {
+		uint64_t weight = 0;
+		TRY(json_get_u64(o, path, keys[i], 1000, &weight));
+		if (!weight)
+			continue;
+		device.is_leaf = i == 1;
+		device.weight = (uint16_t)weight;
+		list[l->n_weights++] = device;
+		l->set |= bits[i];
+	}
+	return NULL;
+}
+
+static fallible take_device_weights(const struct json *block_io, const struct json_path *path,
+                                    struct cgroup_weight *list, struct cgroup_limits *l)
+{
+	const struct json *array = NULL;
+	TRY(json_get_array(block_io, path, "weightDevice", DEVICES_MAX, &array));
+	for (size_t i = 0; i < json_size(array); i++) {
+		const struct json_path here = {path, "weightDevice", 0}, item = {&here, NULL, i};
+		uint64_t major = 0, minor = 0;
+		TRY(json_get_u64(json_item(array, i), &item, "major", UINT32_MAX, &major));
+		TRY(json_get_u64(json_item(array, i), &item, "minor", UINT32_MAX, &minor));
+		const struct cgroup_weight device = {
+			.of_device = true, .major = (uint32_t)major, .minor = (uint32_t)minor};
+		TRY(take_weights(json_item(array, i), &item, device, list, l));
 	}
 	return NULL;
 }
@@ -163,18 +200,17 @@ static fallible take_block_io(struct arena *arena, const struct json *block_io,
 	};
 	if (!json_size(block_io))
 		return NULL;
-	uint64_t weight = 0;
 	const struct json_path path = {NULL, "linux.resources.blockIO", 0};
-	TRY(json_get_u64(block_io, &path, "weight", 1000, &weight));
-	l->blkio_weight = (uint16_t)weight;
-	if (weight)
-		l->set |= CGROUP_BLKIO_WEIGHT;
-	struct cgroup_throttle *list =
-		arena_alloc(arena, (size_t)CGROUP_THROTTLE_KINDS * THROTTLES_MAX * sizeof *list);
+	struct cgroup_weight *weights = arena_alloc(arena, 2 * (DEVICES_MAX + 1) * sizeof *weights);
+	TRY(take_weights(block_io, &path, (struct cgroup_weight){0}, weights, l));
+	TRY(take_device_weights(block_io, &path, weights, l));
+	l->weights = weights;
+	struct cgroup_throttle *throttles =
+		arena_alloc(arena, (size_t)CGROUP_THROTTLE_KINDS * DEVICES_MAX * sizeof *throttles);
 	for (size_t i = 0; i < CGROUP_THROTTLE_KINDS; i++)
-		TRY(take_throttles(block_io, &path, keys[i], (enum cgroup_throttle_kind)i, list,
-		                   &l->n_throttles));
-	l->throttles = list;
+		TRY(take_throttles(block_io, &path, keys[i], (enum cgroup_throttle_kind)i,
+		                   throttles, &l->n_throttles));
+	l->throttles = throttles;
 	if (l->n_throttles)
 		l->set |= CGROUP_BLKIO_THROTTLES;
 	return NULL;
@@ -196,8 +232,6 @@ static fallible refuse_others(const struct runtime_request *request)
 		const char *what;
 	} wishes[] = {
 		{r->hugepage_limits.n, "hugepage limits"},
-		{json_size(json_member(r->block_io, "weightDevice")),
-	         "block I/O weights of devices"},
 		{json_size(r->network), "network classes"},
 		{json_size(r->rdma), "rdma limits"},
 		{r->cpu.realtime_runtime.set && r->cpu.realtime_runtime.value, "realtime runtime"},
@@ -207,6 +241,16 @@ static fallible refuse_others(const struct runtime_request *request)
 			TRY(complain(request, wishes[i].what, "not supported yet"));
 	}
 	return NULL;
+}
+
+static const char *why_missing(uint32_t bit)
+{
+	if (bit == CGROUP_BLKIO_WEIGHTS)
+		return "no writable cgroup controller, or none with a scheduler that has them "
+		       "(BFQ, iocost)";
+	if (bit == CGROUP_BLKIO_LEAF_WEIGHTS)
+		return "no cgroup controller has them (CFQ's had, in kernels up to 4.20)";
+	return "no writable cgroup controller";
 }
 
 fallible limits_apply(const struct runtime_request *request, struct cgroup *group,
@@ -234,7 +278,7 @@ fallible limits_apply(const struct runtime_request *request, struct cgroup *grou
 	for (unsigned bit = 0; bit < CGROUP_LIMITS; bit++) {
 		if (missing & ~(uint32_t)CGROUP_DEVICES & 1U << bit)
 			TRY(complain(request, cgroup_limit_name((enum cgroup_limit)(1U << bit)),
-			             "no writable cgroup controller"));
+			             why_missing(1U << bit)));
 	}
 	return NULL;
 }

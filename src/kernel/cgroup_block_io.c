@@ -43,7 +43,8 @@ static fallible apply_weight(struct cgroup *g, int v1, const struct cgroup_weigh
 			alloc_printf("%s%s", files[i], v1 >= 0 && w->of_device ? "_device" : "");
 		free(value);
 		value = alloc_printf("%s%u", device, is_wide ? wide_weight(w->weight) : w->weight);
-		sys = cgroup_write(v1 < 0 ? g->v2 : v1, name, value);
+		int said = cgroup_write(v1 < 0 ? g->v2 : v1, name, value);
+		sys = said == ENOENT ? sys : said;
 	}
 	if (sys == ENODEV && w->of_device)
 		return refuse_device("block I/O weight", w->major, w->minor);

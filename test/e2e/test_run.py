@@ -273,7 +273,7 @@ def test_block_io_weights(busybox, tmp_path):
             ({"weightDevice": 1}, ["linux.resources.blockIO.weightDevice: not an array"])]:
         err = run_block_io(busybox, tmp_path, block_io, code=125).err
         assert all(text in err for text in said), (block_io, err)
-    disks = [d for d in Path("/sys/block").iterdir() if "[bfq]" not in (d / "queue/scheduler").read_text()]
+    disks = [f.parents[1] for f in Path("/sys/block").glob("*/queue/scheduler") if "[bfq]" not in f.read_text()]
     if done.code == 0 and disks:
         major, minor = map(int, (disks[0] / "dev").read_text().split(":"))
         err = run_block_io(busybox, tmp_path, {"weightDevice": [{"major": major, "minor": minor, "weight": 100}]}, code=125).err

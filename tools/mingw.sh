@@ -5,8 +5,8 @@ set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 out=${1:?usage: tools/mingw.sh OUTDIR}
 mkdir -p "$out/include"
-# json-c's headers are plain C; of the host's headers nothing else may be seen.
-ln -sfn /usr/include/json-c "$out/include/json-c"
+# The headers of these libraries are plain C; of the host's headers nothing else may be seen.
+ln -sfn /usr/include/json-c /usr/include/yaml.h "$out/include/"
 failed=0
 for room in $(awk '!/^#/ && /[ \t]pure([ \t]|$)/ { print $1 }' "$top/src/ROOMS"); do
 	for file in $(find "$top/src/$room" -name '*.c' ! -name 'test_*' ! -name 'fuzz_*' | sort); do

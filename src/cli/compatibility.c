@@ -40,6 +40,9 @@ static const char *const differences[][2] = {
 	{"with `--uidmap` and `--cni` the network namespace belongs to the host: `ping` has no right to a "
 	 "raw socket, `net.*` can't be set", "it exists, with its interfaces, before the container"},
 	{"`--snapshotter-label` has nothing to label with `--rm`", "there is no snapshot, only an upper"},
+	{"a filter's bad regular expression is an error; between `/` or `|` what is no escape of Go's strings "
+	 "stays for the expression", "ctr shows an empty list, and refuses `/\\.io/`"},
+	{"a regular expression can't have `\\p{…}` or `\\Q`, and `(?i)` knows ASCII", "tables of Unicode"},
 	{"`--rdt-class` without resctrl is an error", "the limit was asked for"},
 	{"`snapshots mounts` quotes for sh", "a path with a blank would be two words"},
 };

@@ -169,6 +169,8 @@ static fallible fill_spec(const struct invocation *in, struct request *r)
 	spec->hostname = optional(flag_text(in, "hostname"));
 	spec->rootfs_propagation = optional(flag_text(in, "rootfs-propagation"));
 	spec->rdt_class = optional(flag_text(in, "rdt-class"));
+	spec->blockio_config = optional(flag_text(in, "blockio-config-file"));
+	spec->blockio_class = optional(flag_text(in, "blockio-class"));
 	spec->apparmor_profile = optional(flag_text(in, "apparmor-profile"));
 	spec->apparmor_default_profile = optional(flag_text(in, "apparmor-default-profile"));
 	spec->runc_systemd_cgroup = flag_bool(in, "runc-systemd-cgroup");

@@ -219,6 +219,9 @@ fallible spec_make(const struct spec_request *r, const struct spec_source *sourc
 		spec_apply_host_network(spec, host);
 	TRY(spec_apply_namespaces(spec, r));
 	TRY(spec_apply_limits(spec, r));
+	spec->linux_.resources.block_io = json_share(host->block_io);
+	for (size_t i = 0; i < host->warnings.n; i++)
+		strings_add(warnings, host->warnings.items[i]);
 	TRY(spec_apply_seccomp(spec, r));
 	if (r->privileged && r->seccomp_profile && !r->seccomp)
 		strings_add(warnings, "--seccomp-profile filters a privileged container too");

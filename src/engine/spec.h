@@ -49,6 +49,8 @@ struct spec_request {
 	uint64_t cpu_period;
 	const char *cpuset_cpus, *cpuset_mems;
 	const char *rootfs_propagation, *rdt_class, *apparmor_profile, *apparmor_default_profile;
+	const char *blockio_config,
+		*blockio_class;           // --blockio-config-file: its path; NULL: not given
 	bool runc_systemd_cgroup;         // refused: there is no runc that could ask systemd
 	struct spec_texts uidmap, gidmap; // container:host:size
 	const char *cgroup;               // --cgroup: "" for none; NULL: /NAMESPACE/ID
@@ -77,6 +79,8 @@ struct spec_host {
 	size_t n_devices, capacity;
 	struct spec_host_device *asked; // of --device
 	size_t n_asked, asked_capacity;
+	struct json *block_io;   // of --blockio-class; NULL: not given
+	struct strings warnings; // of what was looked for and isn't there
 };
 // Looks at the machine for what this request needs and no more.
 // Errors: SYSTEM, `error stating device path: …`.

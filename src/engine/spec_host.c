@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the spec takes from this machine: its name, our capabilities, device nodes.
 // Specification: containerd 2.1 pkg/oci/utils_unix.go (which nodes --privileged passes).
-#include "engine/spec.h"
+#include "engine/blockio.h"
 #include "kernel/capability.h"
 #include "sys/fd.h"
 #include "sys/tree.h"
@@ -29,6 +29,8 @@ void spec_host_done(struct spec_host *host)
 	free(host->devices);
 	free(host->asked);
 	free(host->hostname);
+	json_free(host->block_io);
+	strings_done(&host->warnings);
 	*host = (struct spec_host){0};
 }
 
@@ -184,6 +186,7 @@ fallible spec_host_look(const struct spec_request *request, struct spec_host *re
 	auto_spec_host struct spec_host host = {0};
 	TRY(refuse_missing(request));
 	TRY(look(request, &host));
+	TRY(blockio_look(request, &host));
 	*ret = host;
 	host = (struct spec_host){0};
 	return NULL;

@@ -119,12 +119,13 @@ static void test_long_lines(void **state)
 static void test_a_character_at_the_limit(void **state)
 {
 	(void)state;
+	static const char end[] = "\xe2\x82\xac\n";
 	static char line[LOG_LINE_MAX], got[2 * LOG_LINE_MAX];
 	for (size_t before = 1; before < 3; before++) {
 		memset(line, 'x', sizeof line);
-		memcpy(line + LOG_LINE_MAX - before, "\xe2\x82", before);
+		memcpy(line + LOG_LINE_MAX - before, end, before);
 		log_put(0, line, LOG_LINE_MAX);
-		log_put(0, "\xe2\x82\xac\n" + before, 4 - before);
+		log_put(0, &end[before], 4 - before);
 		take_log(got, sizeof got);
 		assert_null(strstr(got, "ufffd"));
 		assert_non_null(strstr(got, ENTRY("\xe2\x82\xac\\n", "stdout")));

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <unistd.h>
 
-#define FILE_LIMIT ((size_t)4 << 20) // of --env-file and --seccomp-profile
+#define FILE_LIMIT ((size_t)4 << 20) // of --env-file and its like
 
 // The lists of a request point into these; all is freed at once.
 enum list {
@@ -54,7 +54,7 @@ struct request {
 	struct spec_texts snapshot_labels;
 	const char **lists[LISTS];
 	struct strings env;
-	char *env_file, *seccomp_profile;
+	char *env_file, *seccomp_profile, *blockio_config;
 };
 
 static void request_done(struct request *r)
@@ -65,6 +65,7 @@ static void request_done(struct request *r)
 	free(r->docker_config);
 	free(r->env_file);
 	free(r->seccomp_profile);
+	free(r->blockio_config);
 	*r = (struct request){0};
 }
 #define auto_request defer(request_done)
@@ -149,6 +150,21 @@ static fallible fill_limits(const struct invocation *in, struct spec_request *sp
 	return NULL;
 }
 
+static fallible read_blockio(const char *path, struct request *r)
+{
+	struct error *e = read_named(path, &r->blockio_config);
+	if (e && e->sys == ENOENT) { // Go's words
+		error_drop(&e);
+		e = error_new(ERROR_NOT_FOUND, "open %s: no such file or directory", path);
+	}
+	if (e)
+		return error_prefix(
+			e, "blockio-config-file error: failed to read config file \"%s\"", path);
+	r->spec.blockio_file = path;
+	r->spec.blockio_config = r->blockio_config;
+	return NULL;
+}
+
 static fallible fill_spec(const struct invocation *in, struct request *r)
 {
 	struct spec_request *spec = &r->spec;
@@ -161,6 +177,7 @@ static fallible fill_spec(const struct invocation *in, struct request *r)
 		       "--shm-size");
 	TRY(read_named(flag_text(in, "env-file"), &r->env_file));
 	TRY(read_named(flag_text(in, "seccomp-profile"), &r->seccomp_profile));
+	TRY(read_blockio(flag_text(in, "blockio-config-file"), r));
 	spec->env_file = r->env_file;
 	spec->seccomp_profile = r->seccomp_profile;
 	spec->entrypoint = optional(flag_text(in, "entrypoint"));
@@ -169,7 +186,6 @@ static fallible fill_spec(const struct invocation *in, struct request *r)
 	spec->hostname = optional(flag_text(in, "hostname"));
 	spec->rootfs_propagation = optional(flag_text(in, "rootfs-propagation"));
 	spec->rdt_class = optional(flag_text(in, "rdt-class"));
-	spec->blockio_config = optional(flag_text(in, "blockio-config-file"));
 	spec->blockio_class = optional(flag_text(in, "blockio-class"));
 	spec->apparmor_profile = optional(flag_text(in, "apparmor-profile"));
 	spec->apparmor_default_profile = optional(flag_text(in, "apparmor-default-profile"));

@@ -37,7 +37,8 @@ void blockio_class_done(struct blockio_class *class);
 // INT64_MAX. False: it is none. Pure.
 bool blockio_quantity(const char *text, int64_t *ret);
 
-// Reads the request's file and looks for the class's devices: host->block_io, the spec's
+// Parses the request's file and looks for the class's devices: host->block_io, the spec's
 // linux.resources.blockIO, and host->warnings of what matches no block device.
-// Errors: `blockio-config-file error: …` and `blockio-class error: …`, as ctr has them.
+// Errors: `blockio-config-file error: failed to set …` and `blockio-class error: …`, as ctr has
+// them.
 fallible blockio_look(const struct spec_request *request, struct spec_host *host);

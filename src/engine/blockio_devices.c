@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a class of block I/O to the devices of this machine.
 #include "engine/blockio.h"
-#include "sys/fd.h"
 #include "sys/tree.h"
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -169,29 +168,14 @@ static fallible look_for(const struct blockio_class *class, const char *name,
 
 // ---- The flags ----------------------------------------------------------------------------------
 
-static fallible read_config(const char *path, char **ret, size_t *ret_size)
-{
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT) // Go's words
-		return error_new(ERROR_NOT_FOUND, "open %s: no such file or directory", path);
-	if (fd < 0)
-		FAIL_ERRNO("open %s", path);
-	return fd_read_to_end(fd, BLOCKIO_SIZE_LIMIT, ret, ret_size);
-}
-
 fallible blockio_look(const struct spec_request *request, struct spec_host *host)
 {
-	const char *path = request->blockio_config, *name = request->blockio_class;
+	const char *text = request->blockio_config, *name = request->blockio_class;
 	auto_blockio_class struct blockio_class class = {0};
-	if (path) {
-		auto_free char *text = NULL;
-		size_t size = 0;
-		TRY_AS(read_config(path, &text, &size),
-		       "blockio-config-file error: failed to read config file \"%s\"", path);
-		TRY_AS(blockio_parse(text, size, name ? name : "", &class),
+	if (text)
+		TRY_AS(blockio_parse(text, strlen(text), name ? name : "", &class),
 		       "blockio-config-file error: failed to set configuration from file \"%s\"",
-		       path);
-	}
+		       request->blockio_file);
 	if (!name)
 		return NULL;
 	if (!class.is_there)

@@ -49,8 +49,8 @@ struct spec_request {
 	uint64_t cpu_period;
 	const char *cpuset_cpus, *cpuset_mems;
 	const char *rootfs_propagation, *rdt_class, *apparmor_profile, *apparmor_default_profile;
-	const char *blockio_config,
-		*blockio_class;           // --blockio-config-file: its path; NULL: not given
+	const char *blockio_file, *blockio_config; // --blockio-config-file: its path, its contents
+	const char *blockio_class;
 	bool runc_systemd_cgroup;         // refused: there is no runc that could ask systemd
 	struct spec_texts uidmap, gidmap; // container:host:size
 	const char *cgroup;               // --cgroup: "" for none; NULL: /NAMESPACE/ID

@@ -171,16 +171,6 @@ static fallible freeze(const char *cgroup, struct stillness *s)
 	return runtime_pause(cgroup);
 }
 
-static fallible lock_container(struct engine *e, const char *id, struct stillness *s)
-{
-	auto_fd int dirfd = -1;
-	TRY(store_open_state_dir(e->store, e->ns, id, &dirfd));
-	s->lock = openat(dirfd, "commit.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (s->lock < 0)
-		FAIL_ERRNO("lock of container %s", id);
-	return lock_take(s->lock, LOCK_EXCLUSIVE);
-}
-
 // --- the image's documents
 // ------------------------------------------------------------------------
 
@@ -468,7 +458,7 @@ static fallible read_changes(struct commit *c)
 		                 "container %s: stands on a folder, not on an image", id);
 	TRY(find_base(c));
 	if (c->life.owner == LIFE_RUNNING && !c->request->no_pause) {
-		TRY(lock_container(c->engine, id, &s));
+		TRY(life_lock_freezer(c->engine, id, true, &s.lock));
 		TRY(freeze(c->life.task->cgroup, &s));
 	}
 	life_hang_up(&c->life);

@@ -112,6 +112,7 @@ static fallible make_folder(int dirfd, const char *exec_id, int *ret)
 struct exec {
 	const struct engine_exec *request;
 	struct life life;
+	int signalfd;
 	int dirfd, folder; // the container's, and ours (-1: none)
 	struct runtime_task *process;
 	struct runtime_log log;
@@ -177,7 +178,7 @@ static fallible start(struct engine *e, struct exec *x)
 		return error_new(ERROR_UNSUPPORTED,
 		                 "-t: the output of a terminal can't go to a logger");
 	if (is_logged)
-		TRY(logger_start(r->log_uri, e->ns, r->id, &x->logger));
+		TRY(logger_start(r->log_uri, e->ns, r->id, x->signalfd, &x->logger));
 	if (r->tty && !r->detach)
 		TRY(terminal_of(r->stdio, r->detach_keys, &x->terminal, &x->detach_keys));
 	struct runtime_request request = {
@@ -241,8 +242,12 @@ fallible engine_exec(struct engine *e, const struct engine_exec *request, int *r
 	sigset_t old;
 	TRY(run_catch_signals(&signals, &old));
 	auto_fd int signalfd = signals;
-	defer(exec_done) struct exec x = {
-		.request = request, .dirfd = -1, .folder = -1, .log_fd = -1, .logger = LOGGER_NONE};
+	defer(exec_done) struct exec x = {.request = request,
+	                                  .signalfd = signalfd,
+	                                  .dirfd = -1,
+	                                  .folder = -1,
+	                                  .log_fd = -1,
+	                                  .logger = LOGGER_NONE};
 	int code = 137;
 	struct error *error = start_claimed(e, &x);
 	if (!error && request->detach) {

@@ -348,6 +348,25 @@ fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool r
 	                  life_clean(e, life.task, is_passing(&life), claim));
 }
 
+fallible life_lock_freezer(struct engine *e, const char *id, bool waits, int *ret)
+{
+	auto_fd int dirfd = -1;
+	TRY(store_open_state_dir(e->store, e->ns, id, &dirfd));
+	auto_fd int lock =
+		openat(dirfd, "freezer.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (lock < 0)
+		FAIL_ERRNO("lock of container %s", id);
+	struct error *error =
+		waits ? lock_take(lock, LOCK_EXCLUSIVE) : lock_try(lock, LOCK_EXCLUSIVE);
+	if (error_is(error, ERROR_BUSY)) {
+		error_free(error);
+		return error_new(ERROR_BUSY, "container %s: is just being committed", id);
+	}
+	TRY(error);
+	*ret = fd_take(&lock);
+	return NULL;
+}
+
 fallible life_await_monitor(int state_dirfd)
 {
 	auto_runtime_close struct runtime_task *task = NULL;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/logger.h"
 #include "base/text.h"
+#include "engine/run.h"
 #include "sys/sys.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -162,20 +163,23 @@ static fallible await_exec(int failed, const char *program)
 	return sys == ENOENT ? error_recode(e, ERROR_NO_PROGRAM) : e;
 }
 
-static fallible await_ready(int ready, pid_t pid, const char *program)
+static fallible await_ready(int ready, int signalfd, const char *program)
 {
-	struct pollfd p = {ready, POLLIN, 0};
+	struct pollfd p[] = {{ready, POLLIN, 0}, {signalfd, POLLIN, 0}};
 	int n;
-	while ((n = poll(&p, 1, READY_MS)) < 0 && errno == EINTR)
-		;
+	// A signal that wants nothing of us begins the time anew.
+	while ((n = poll(p, 2, READY_MS)) < 0 || (n && !p[0].revents)) {
+		if (n < 0 && errno != EINTR)
+			FAIL_ERRNO("logger %s", program);
+		TRY(run_check_interrupted(signalfd));
+	}
 	if (n > 0)
 		return NULL;
-	kill(-pid, SIGKILL); // with what it has started: it leads a session of its own
-	kill(pid, SIGKILL);  // our child, not yet reaped
 	return error_new(ERROR_BUSY, "logger %s: not ready after %d s", program, READY_MS / 1000);
 }
 
-fallible logger_start(const char *uri, const char *ns, const char *id, struct logger *ret)
+fallible logger_start(const char *uri, const char *ns, const char *id, int signalfd,
+                      struct logger *ret)
 {
 	auto_strings struct strings argv = {0}, env = {0};
 	TRY(parse(uri, &argv));
@@ -195,8 +199,10 @@ fallible logger_start(const char *uri, const char *ns, const char *id, struct lo
 	fd_cleanup_(&p.failed[1]);
 	struct error *e = await_exec(p.failed[0], argv.items[0]);
 	if (!e)
-		e = await_ready(p.ready[0], pid, argv.items[0]);
+		e = await_ready(p.ready[0], signalfd, argv.items[0]);
 	if (e) {
+		kill(-pid, SIGKILL); // with what it has started: it leads a session of its own
+		kill(pid, SIGKILL);  // our child, not yet reaped
 		ignore(waitpid(pid, NULL, 0));
 		return e;
 	}

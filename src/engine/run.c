@@ -402,8 +402,7 @@ fallible run_catch_signals(int *ret_signalfd, sigset_t *ret_old)
 	return NULL;
 }
 
-// Before the program runs a signal is for us: give up and undo.
-static fallible check_interrupted(int signalfd)
+fallible run_check_interrupted(int signalfd)
 {
 	struct signalfd_siginfo info;
 	while (read(signalfd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
@@ -433,12 +432,12 @@ static fallible explain_start(const struct run *run, struct error *e)
 static fallible make_everything(struct run *run)
 {
 	TRY(make_root(run));
-	TRY(check_interrupted(run->signalfd));
+	TRY(run_check_interrupted(run->signalfd));
 	TRY(attach_network(run));
-	TRY(check_interrupted(run->signalfd));
+	TRY(run_check_interrupted(run->signalfd));
 	if (logger_is_meant(run->request->log_uri) && !run->request->null_io)
 		TRY(logger_start(run->request->log_uri, run->engine->ns, run->request->id,
-		                 &run->logger));
+		                 run->signalfd, &run->logger));
 	return explain_start(run, start_process(run));
 }
 

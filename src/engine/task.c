@@ -273,20 +273,22 @@ fallible engine_task_attach(struct engine *e, const struct engine_attach *reques
 
 // --- Freezing
 
-static fallible freezable(struct engine *e, const char *id, struct life *life, bool *ret_frozen,
-                          const char *verb)
+static fallible freezable(struct engine *e, const char *id, const char *verb, struct life *life,
+                          int *ret_lock, bool *ret_frozen)
 {
 	TRY(life_of_task(e, id, life));
 	if (life->owner != LIFE_RUNNING)
 		return error_new(ERROR_INVALID, "cannot %s a stopped container", verb);
+	TRY(life_lock_freezer(e, id, false, ret_lock));
 	return runtime_is_frozen(life->task->cgroup, ret_frozen);
 }
 
 fallible engine_task_pause(struct engine *e, const char *id)
 {
 	defer(life_forget) struct life life = {0};
+	auto_fd int lock = -1;
 	bool is_frozen = false;
-	TRY(freezable(e, id, &life, &is_frozen, "pause"));
+	TRY(freezable(e, id, "pause", &life, &lock, &is_frozen));
 	if (is_frozen)
 		return error_new(ERROR_INVALID, "cannot pause a paused container");
 	return runtime_pause(life.task->cgroup);
@@ -295,8 +297,9 @@ fallible engine_task_pause(struct engine *e, const char *id)
 fallible engine_task_resume(struct engine *e, const char *id)
 {
 	defer(life_forget) struct life life = {0};
+	auto_fd int lock = -1;
 	bool is_frozen = false;
-	TRY(freezable(e, id, &life, &is_frozen, "resume"));
+	TRY(freezable(e, id, "resume", &life, &lock, &is_frozen));
 	if (!is_frozen)
 		return error_new(ERROR_INVALID, "cannot resume a running process");
 	return runtime_resume(life.task->cgroup);

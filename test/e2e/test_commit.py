@@ -250,6 +250,27 @@ def test_kill_in_the_middle(base, soak):
         coracle("containers", "rm", "-f", "live")
 
 
+def test_what_a_commit_froze_nobody_thaws(base):
+    coracle("run", "-d", base, "live", "/bin/sh", "-c",
+            "dd if=/dev/urandom of=/noise bs=1M count=60 2>/dev/null; touch /ready; while :; do :; done")
+    try:
+        eventually(lambda: coracle("exec", "live", "/bin/ls", "/ready", code=None).code == 0)
+        with start("coracle", "commit", "live", "new") as command:
+            eventually(lambda: "PAUSED" in ctr("tasks", "ls").out)
+            os.kill(command.pid, signal.SIGSTOP)
+            for verb in ("unpause", "pause"):
+                assert "live: is just being committed" in coracle(verb, "live", code=125).err
+            assert "PAUSED" in ctr("tasks", "ls").out
+            os.kill(command.pid, signal.SIGCONT)
+            assert command.wait(60) == 0
+        assert "RUNNING" in ctr("tasks", "ls").out
+        coracle("pause", "live")
+        coracle("unpause", "live")
+    finally:
+        coracle("containers", "rm", "-f", "live")
+        coracle("images", "rm", NEW, code=None)
+
+
 def test_twelve_at_once(base):
     coracle("run", "-d", base, "live", "/bin/sh", "-c", "echo x > /x; touch /ready; while :; do :; done")
     try:

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """--log-uri: loggers, and files beside a terminal."""
 import json
+import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
-from harness.cli import coracle, eventually
+from harness.cli import coracle, ctr, eventually, start
 
 PROGRAM = """#!/usr/bin/python3 -SE
 import json, os, sys, threading
@@ -43,9 +46,9 @@ def test_protocol(busybox, logger, tmp_path):
     assert (done.out, done.err) == ("", "")
     eventually((tmp_path / "done").exists)
     assert (tmp_path / "out").read_text() == "out\n" and (tmp_path / "err").read_text() == "err\n"
-    start = json.loads((tmp_path / "start").read_text())
-    start["env"].pop("LC_CTYPE", None)  # Python's own
-    assert start == {"argv": ["dir", str(tmp_path), "x", "a b"], "cwd": "/", "sid": True, "null": ["/dev/null"] * 3,
+    begun = json.loads((tmp_path / "start").read_text())
+    begun["env"].pop("LC_CTYPE", None)  # Python's own
+    assert begun == {"argv": ["dir", str(tmp_path), "x", "a b"], "cwd": "/", "sid": True, "null": ["/dev/null"] * 3,
                      "env": {"CONTAINER_ID": "t", "CONTAINER_NAMESPACE": "default"}}
 
 
@@ -79,6 +82,29 @@ def test_what_cannot_log(busybox, uri, text):
 def test_a_container_that_cannot_start_ends_its_logger(busybox, logger, tmp_path):
     coracle("run", "--rm", "--log-uri", logger(), busybox, "t", "nosuch", code=127)
     eventually((tmp_path / "done").exists)
+
+
+@pytest.mark.parametrize("words", [["run", "--rm"], ["tasks", "exec", "--exec-id", "e"]])
+def test_a_signal_ends_the_wait_for_a_logger(busybox, tmp_path, words):
+    """That is never ready; one that wants no end doesn't."""
+    program = tmp_path / "logger"
+    program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nsleep 1000\n")
+    program.chmod(0o755)
+    coracle("run", "-d", busybox, "web", "sleep", "1000")
+    words += ["--log-uri", f"binary://{program}", *([busybox, "t"] if words[0] == "run" else ["web"]), "true"]
+    try:
+        with start("coracle", *words) as command:
+            pid = eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
+            command.send_signal(signal.SIGUSR1)
+            time.sleep(0.2)
+            assert command.poll() is None
+            command.send_signal(signal.SIGTERM)
+            assert b"interrupted by SIGTERM" in command.communicate(timeout=5)[1]
+        assert command.returncode == 125
+        eventually(lambda: not Path(f"/proc/{pid}").exists())
+        assert ctr("containers", "ls", "-q").out == "web\n"
+    finally:
+        coracle("rm", "-f", "web")
 
 
 # --- a terminal and a file --------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include "engine/exec.h"
 #include "engine/rootfile.h"
 #include "engine/run.h"
+#include "engine/signals.h"
 #include "engine/spec.h"
 #include "engine/terminal.h"
 #include "sys/path.h"
@@ -240,7 +241,7 @@ fallible engine_exec(struct engine *e, const struct engine_exec *request, int *r
 {
 	int signals = -1;
 	sigset_t old;
-	TRY(run_catch_signals(&signals, &old));
+	TRY(signals_catch(&signals, &old));
 	auto_fd int signalfd = signals;
 	defer(exec_done) struct exec x = {.request = request,
 	                                  .signalfd = signalfd,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/logger.h"
 #include "base/text.h"
-#include "engine/run.h"
+#include "engine/signals.h"
 #include "sys/sys.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -171,7 +171,7 @@ static fallible await_ready(int ready, int signalfd, const char *program)
 	while ((n = poll(p, 2, READY_MS)) < 0 || (n && !p[0].revents)) {
 		if (n < 0 && errno != EINTR)
 			FAIL_ERRNO("logger %s", program);
-		TRY(run_check_interrupted(signalfd));
+		TRY(signals_check(signalfd));
 	}
 	if (n > 0)
 		return NULL;

@@ -15,7 +15,7 @@ struct logger {
 void logger_done(struct logger *l); // closes our ends, which the logger sees
 
 bool logger_is_meant(const char *uri); // may be NULL
-// Returns once it is ready, or a signal at `signalfd` (run_catch_signals()) wants an end. Errors:
+// Returns once it is ready, or a signal at `signalfd` (signals_catch()) wants an end. Errors:
 // INVALID (the URI), NO_PROGRAM and others of exec, BUSY (it isn't ready after ten seconds).
 fallible logger_start(const char *uri, const char *ns, const char *id, int signalfd,
                       struct logger *ret);

@@ -4,6 +4,7 @@
 #include "engine/run.h"
 #include "boot/protocol.h"
 #include "engine/life.h"
+#include "engine/signals.h"
 #include "engine/spec.h"
 #include "engine/terminal.h"
 #include "oci/names.h"
@@ -15,7 +16,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 // --- The rows
@@ -381,39 +381,6 @@ static fallible start_process(struct run *run)
 	return runtime_start(run->process);
 }
 
-// --- Signals: blocked from the beginning, so that none is lost between here and the program.
-
-fallible run_catch_signals(int *ret_signalfd, sigset_t *ret_old)
-{
-	// Not: what is ours alone (CHLD), what means nothing to forward (URG), what errors raise,
-	// and what stops us on a terminal.
-	static const int left[] = {SIGCHLD, SIGURG,  SIGPIPE, SIGSEGV, SIGBUS,  SIGFPE,
-	                           SIGILL,  SIGTRAP, SIGABRT, SIGTSTP, SIGTTIN, SIGTTOU};
-	sigset_t set;
-	sigfillset(&set);
-	for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++)
-		sigdelset(&set, left[i]);
-	if (sigprocmask(SIG_BLOCK, &set, ret_old) < 0)
-		FAIL_ERRNO("block signals");
-	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		FAIL_ERRNO("signalfd");
-	*ret_signalfd = fd;
-	return NULL;
-}
-
-fallible run_check_interrupted(int signalfd)
-{
-	struct signalfd_siginfo info;
-	while (read(signalfd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		int signal = (int)info.ssi_signo;
-		if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT)
-			return error_new(ERROR_SYSTEM, "interrupted by %s",
-			                 oci_signal_name(signal));
-	}
-	return NULL;
-}
-
 // --- The whole
 
 // The two commonest slips behind "not found".
@@ -432,9 +399,9 @@ static fallible explain_start(const struct run *run, struct error *e)
 static fallible make_everything(struct run *run)
 {
 	TRY(make_root(run));
-	TRY(run_check_interrupted(run->signalfd));
+	TRY(signals_check(run->signalfd));
 	TRY(attach_network(run));
-	TRY(run_check_interrupted(run->signalfd));
+	TRY(signals_check(run->signalfd));
 	if (logger_is_meant(run->request->log_uri) && !run->request->null_io)
 		TRY(logger_start(run->request->log_uri, run->engine->ns, run->request->id,
 		                 run->signalfd, &run->logger));
@@ -587,7 +554,7 @@ fallible engine_run(struct engine *engine, const struct engine_run *request, int
 {
 	int signals = -1;
 	sigset_t old;
-	TRY(run_catch_signals(&signals, &old));
+	TRY(signals_catch(&signals, &old));
 	auto_fd int signalfd = signals;
 	struct error *error;
 	for (int tries = 0;; tries++) {

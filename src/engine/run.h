@@ -113,12 +113,6 @@ fallible run_windows_translate(struct run *run);
 fallible run_windows_namespace(struct run *run);
 char *run_windows_adapters(const struct run *run); // the caller's
 
-// Blocks the signals that are forwarded; *ret_old is to be restored.
-fallible run_catch_signals(int *ret_signalfd, sigset_t *ret_old);
-// Before the program runs a signal is for us: an error if one came that wants an end; the others
-// are gone.
-fallible run_check_interrupted(int signalfd);
-
 // --- logs.c
 
 // Where the output of this run goes; opens a file of --log-uri.

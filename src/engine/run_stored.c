@@ -2,6 +2,7 @@
 // A run in two halves: the container is made now and started later, by its record.
 #include "engine/life.h"
 #include "engine/run.h"
+#include "engine/signals.h"
 #include "engine/spec.h"
 
 fallible engine_container_create(struct engine *engine, const struct engine_run *request)
@@ -91,7 +92,7 @@ fallible engine_task_start(struct engine *engine, const struct engine_run *reque
 {
 	int signals = -1;
 	sigset_t old;
-	TRY(run_catch_signals(&signals, &old));
+	TRY(signals_catch(&signals, &old));
 	auto_fd int signalfd = signals;
 	defer(run_done) struct run run = RUN_OF(engine, request);
 	run.signalfd = signalfd;

@@ -4,6 +4,7 @@
 // the claim to clean.
 #include "engine/exec.h"
 #include "engine/run.h"
+#include "engine/signals.h"
 #include "engine/terminal.h"
 #include "kernel/cgroup.h"
 #include "oci/names.h"
@@ -264,7 +265,7 @@ fallible engine_task_attach(struct engine *e, const struct engine_attach *reques
 	}
 	int signals = -1;
 	sigset_t old;
-	TRY(run_catch_signals(&signals, &old));
+	TRY(signals_catch(&signals, &old));
 	auto_fd int signalfd = signals;
 	struct error *error = attach_terminal(request, life.monitor, signalfd, ret_exit_code);
 	sigprocmask(SIG_SETMASK, &old, NULL);

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Signals of a command that has a container's program to pass them on to: blocked from the
+// beginning, so that none is lost between here and the program. Private to engine.
+#pragma once
+#include "base/error.h"
+#include <signal.h>
+
+// Blocks those that are forwarded; *ret_old is to be restored, *ret_signalfd is the caller's.
+fallible signals_catch(int *ret_signalfd, sigset_t *ret_old);
+// Before the program runs a signal is for us: an error if one came that wants an end; the others
+// are gone.
+fallible signals_check(int signalfd);

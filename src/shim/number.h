@@ -1,7 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+enum { NUMBER_SIZE = 21 };
+// Writes decimal digits and a zero.
+static inline void number_write(char text[NUMBER_SIZE], uint64_t value)
+{
+	char digits[NUMBER_SIZE];
+	size_t n = 0;
+	do {
+		digits[n++] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	for (size_t i = 0; i < n; i++)
+		text[i] = digits[n - 1 - i];
+	text[n] = 0;
+}
 
 // Reads digits up to the first other byte, at which *text stands afterwards; false: there is none,
 // or more than 64 bits.

@@ -5,6 +5,7 @@
 #include "runtime/linux/launch.h"
 #include "kernel/process.h"
 #include "runtime/linux/child.h"
+#include "shim/number.h"
 #include "sys/fd.h"
 #include <fcntl.h>
 #include <sched.h>
@@ -18,24 +19,11 @@ enum { LIFTED = SHIM_FD_END }; // above all numbers that the monitor gets; calle
 struct spawn { // shared with S, which writes the results
 	const struct launch *launch;
 	const char **argv; // [3]: pid
-	char pid[16];
+	char pid[NUMBER_SIZE];
 	pid_t init;
 	const char *failed; // what; NULL: nothing
 	int sys;
 };
-
-static void write_decimal(char text[16], unsigned value)
-{
-	char digits[16];
-	size_t n = 0;
-	do {
-		digits[n++] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
-	for (size_t i = 0; i < n; i++)
-		text[i] = digits[n - 1 - i];
-	text[n] = 0;
-}
 
 static int place_descriptors(const struct launch *l)
 {
@@ -142,7 +130,7 @@ static _Noreturn void become_monitor(struct spawn *s, struct launch *l)
 	if (!s->sys) {
 		s->failed = "descriptors";
 		l->fds[SHIM_FD_INIT] = pidfd;
-		write_decimal(s->pid, (unsigned)s->init);
+		number_write(s->pid, (uint64_t)s->init);
 		s->sys = place_descriptors(l);
 	}
 	if (!s->sys) {

@@ -44,6 +44,9 @@ static const char *const differences[][2] = {
 	 "stays for the expression", "ctr shows an empty list, and refuses `/\\.io/`"},
 	{"a regular expression can't have `\\p{…}` or `\\Q`, and `(?i)` knows ASCII", "tables of Unicode"},
 	{"`--rdt-class` without resctrl is an error", "the limit was asked for"},
+	{"hooks are told of the state folder as their `bundle`; it has the `config.json`, no root",
+	 "the root is a mount that no path leads to"},
+	{"a failing `poststart` hook is a warning", "the runtime-spec says so; runc ends the container"},
 	{"`snapshots mounts` quotes for sh", "a path with a blank would be two words"},
 };
 // clang-format on

@@ -27,6 +27,7 @@ fallible engine_open(const struct engine_options *o, struct engine **ret)
 		.cni_conf_dir = copy(o->cni_conf_dir),
 		.sink = o->sink,
 		.stop_fd = -1,
+		.interrupt_fd = -1,
 	};
 	for (const char *const *dir = o->cni_plugin_dirs; dir && *dir; dir++)
 		strings_add(&e->cni_plugin_dirs, *dir);

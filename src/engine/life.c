@@ -148,6 +148,26 @@ void life_debug(void *context, const char *step)
 	engine_debug(context, "%s", step);
 }
 
+// Before the network goes, which was there before the first hook. What they do has no bound but
+// their own timeouts, and the claim is held meanwhile: it is what makes it once.
+static void run_poststop(struct engine *e, const struct store_task *task, const char *spec,
+                         struct store_claim *claim)
+{
+	if (spec && !strstr(spec, "\"hooks\"")) // spares those without hooks the look
+		return;
+	const struct runtime_poststop request = {
+		.state_dirfd = store_claim_dirfd(claim),
+		.id = task->id,
+		.interrupt_fd = &e->interrupt_fd,
+		.warn = life_warn,
+		.context = e,
+	};
+	struct error *error = runtime_poststop(&request);
+	if (error) // it must not keep the ID
+		engine_warn(e, "container %s: hooks: %s", task->id, error->message);
+	error_drop(&error);
+}
+
 static fallible clean_network(struct engine *e, const struct store_task *task)
 {
 	struct network_paths paths = engine_network_paths(e);
@@ -170,9 +190,10 @@ static fallible clean_network(struct engine *e, const struct store_task *task)
 	return error;
 }
 
-fallible life_clean(struct engine *e, const struct store_task *task, bool passing,
+fallible life_clean(struct engine *e, const struct store_task *task, const char *spec, bool passing,
                     struct store_claim *claim)
 {
+	run_poststop(e, task, spec, claim);
 	// An attachment that can't be undone now must not keep the ID: it bears the instance, and
 	// gc tries again.
 	struct error *network = clean_network(e, task);
@@ -189,9 +210,10 @@ fallible life_clean(struct engine *e, const struct store_task *task, bool passin
 }
 
 // Ended and cleaned: the row stays without what it owed. Its exit status and log stay as well.
-static fallible remember(struct engine *e, const struct store_task *ended,
-                         struct store_claim *claim)
+static fallible remember(struct engine *e, const struct life *life, struct store_claim *claim)
 {
+	const struct store_task *ended = life->task;
+	run_poststop(e, ended, life->container->spec, claim);
 	struct error *error = clean_network(e, ended);
 	if (error) { // as in life_clean()
 		engine_warn(e, "container %s: network: %s", ended->id, error->message);
@@ -212,6 +234,11 @@ static fallible remember(struct engine *e, const struct store_task *ended,
 static bool is_passing(const struct life *life)
 {
 	return !life->container || life->container->life == STORE_PASSING;
+}
+
+static const char *spec_of(const struct life *life)
+{
+	return life->container ? life->container->spec : NULL;
 }
 
 // A passing container stands on a snapshot of its own where its snapshotter copies.
@@ -240,9 +267,9 @@ fallible life_collect(struct engine *e, const struct life *life, enum life_after
 		return error_prefix(error, "container %s", task->id);
 	}
 	if (after == LIFE_REMEMBER && !is_passing(life))
-		return remember(e, task, claim);
+		return remember(e, life, claim);
 	return error_join(remove_passing_snapshot(e, life),
-	                  life_clean(e, task, is_passing(life), claim));
+	                  life_clean(e, task, spec_of(life), is_passing(life), claim));
 }
 
 static fallible in_use(struct engine *e, const struct life *life, const char *id)
@@ -345,7 +372,7 @@ fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool r
 	if (reap)
 		return life_collect(e, &life, after, claim);
 	return error_join(remove_passing_snapshot(e, &life),
-	                  life_clean(e, life.task, is_passing(&life), claim));
+	                  life_clean(e, life.task, spec_of(&life), is_passing(&life), claim));
 }
 
 fallible life_lock_freezer(struct engine *e, const char *id, bool waits, int *ret)

@@ -43,8 +43,9 @@ char *life_cgroup(struct engine *e, const char *ns, const char *id, uint64_t ins
 // Removes what stands outside of the process for this task: attachments, network namespace, rows,
 // writable layer, state folder; in the order of which a crash leaves what the next can find.
 // Group and mount namespace must be gone or going (runtime_reap(), runtime_release()). With
-// `claim`, which is taken over. A kept container loses its task only.
-fallible life_clean(struct engine *e, const struct store_task *task, bool passing,
+// `claim`, which is taken over. A kept container loses its task only. First of all its poststop
+// hooks are run, if `spec` (its container's; NULL: not known) has any that were not yet.
+fallible life_clean(struct engine *e, const struct store_task *task, const char *spec, bool passing,
                     struct store_claim *claim);
 // What becomes of the task of a kept container, once it has ended.
 enum life_after {

@@ -21,6 +21,7 @@ struct engine {
 	sigset_t signals;    // what was blocked before the session
 	bool leaves;         // life_leave() was called; `left` may be NULL
 	struct runtime_task *left;
+	int interrupt_fd; // readable: who runs a container won't wait for its hooks; -1
 };
 
 fallible engine_store(struct engine *e, struct store **ret); // borrowed

@@ -364,6 +364,7 @@ static fallible start_process(struct run *run)
 		.terminal = run->terminal,
 		.code_variable = run_is_windows(run) ? BOOT_CODE_VARIABLE : NULL,
 		.keep_fd = run->scratch_lock >= 0 ? &run->scratch_lock : NULL,
+		.interrupt_fd = &e->interrupt_fd,
 		.shim_program = shim,
 		.cleaner = cleaner,
 		.cleaner_environment = environment,
@@ -405,7 +406,13 @@ static fallible make_everything(struct run *run)
 	if (logger_is_meant(run->request->log_uri) && !run->request->null_io)
 		TRY(logger_start(run->request->log_uri, run->engine->ns, run->request->id,
 		                 run->signalfd, &run->logger));
-	return explain_start(run, start_process(run));
+	TRY(run_watch_interrupts(run));
+	struct error *error = explain_start(run, start_process(run));
+	struct error *interrupted = error ? signals_check(run->signalfd) : NULL;
+	if (!interrupted)
+		return error;
+	error_free(error); // that hooks were not waited for
+	return interrupted;
 }
 
 // Back to nothing, after a failure at any step behind the claim.
@@ -421,10 +428,12 @@ static fallible undo(struct run *run)
 		error = error_join(error, store_remove_container(e->store, e->ns, run->request->id,
 		                                                 run->instance));
 	if (run->has_rows)
-		error = error_join(error, life_clean(e, &run->task, !kept, run->claim));
+		error = error_join(error,
+		                   life_clean(e, &run->task, run->spec_text, !kept, run->claim));
 	else
 		error = error_join(error, store_claim_remove(run->claim));
 	run->claim = NULL;
+	run_forget_interrupts(run);
 	return error_join(error, store_empty_trash(e->store));
 }
 
@@ -538,9 +547,12 @@ fallible run_wait(struct run *run, int *ret_exit_code)
 		run->process = NULL;
 	}
 	// The program has run, and its exit code is the answer, also where cleaning fails.
-	int sys = run->process ? runtime_task_lost(run->process) : 0;
-	struct error *left =
-		life_finish(e, run->request->id, run->instance, run->process == NULL, LIFE_FORGET);
+	bool is_lost = run->process == NULL;
+	int sys = is_lost ? 0 : runtime_task_lost(run->process);
+	struct error *left = run_settle_hooks(run);
+	left = error_join(left,
+	                  life_finish(e, run->request->id, run->instance, is_lost, LIFE_FORGET));
+	run_forget_interrupts(run);
 	if (left)
 		engine_warn(e, "clean-up: %s", left->message);
 	error_free(left);

@@ -113,6 +113,15 @@ fallible run_windows_translate(struct run *run);
 fallible run_windows_namespace(struct run *run);
 char *run_windows_adapters(const struct run *run); // the caller's
 
+// --- run_hooks.c
+
+// For the hooks of this run, if it has any: engine->interrupt_fd.
+fallible run_watch_interrupts(struct run *run);
+// After the end, before its hooks are run by life_finish().
+fallible run_settle_hooks(struct run *run);
+// What made us give up waiting for hooks must not end us as well, with work undone.
+void run_forget_interrupts(struct run *run);
+
 // --- logs.c
 
 // Where the output of this run goes; opens a file of --log-uri.

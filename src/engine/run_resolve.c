@@ -40,6 +40,8 @@ void run_done(struct run *run)
 	fd_cleanup_(&run->log_fd);
 	logger_done(&run->logger);
 	fd_cleanup_(&run->scratch_lock);
+	fd_cleanup_(&run->engine->interrupt_fd);
+	run->engine->interrupt_fd = -1;
 }
 
 static fallible check_request(const struct run *run)

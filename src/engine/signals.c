@@ -4,6 +4,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+const int signals_of_end[SIGNALS_OF_END] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
 fallible signals_catch(int *ret_signalfd, sigset_t *ret_old)
 {
 	// Not: what is ours alone (CHLD), what means nothing to forward (URG), what errors raise,
@@ -28,9 +30,10 @@ fallible signals_check(int signalfd)
 	struct signalfd_siginfo info;
 	while (read(signalfd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		int signal = (int)info.ssi_signo;
-		if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT)
-			return error_new(ERROR_SYSTEM, "interrupted by %s",
-			                 oci_signal_name(signal));
+		for (size_t i = 0; i < SIGNALS_OF_END; i++)
+			if (signal == signals_of_end[i])
+				return error_new(ERROR_SYSTEM, "interrupted by %s",
+				                 oci_signal_name(signal));
 	}
 	return NULL;
 }

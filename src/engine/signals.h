@@ -5,6 +5,9 @@
 #include "base/error.h"
 #include <signal.h>
 
+enum { SIGNALS_OF_END = 4 };
+extern const int signals_of_end[SIGNALS_OF_END]; // with them somebody wants an end
+
 // Blocks those that are forwarded; *ret_old is to be restored, *ret_signalfd is the caller's.
 fallible signals_catch(int *ret_signalfd, sigset_t *ret_old);
 // Before the program runs a signal is for us: an error if one came that wants an end; the others

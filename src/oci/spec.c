@@ -251,6 +251,14 @@ struct oci_hook *oci_spec_add_hook(struct oci_spec *spec, enum oci_hook_kind kin
 	return hook;
 }
 
+bool oci_spec_has_hooks(const struct oci_spec *spec)
+{
+	size_t n = 0;
+	for (size_t kind = 0; kind < OCI_HOOK_KINDS; kind++)
+		n += spec->hooks[kind].n;
+	return n > 0;
+}
+
 void oci_spec_add_hugepage_limit(struct oci_spec *spec, const char *page_size, uint64_t limit)
 {
 	struct oci_hugepage_limit *item = ADD(spec, &spec->linux_.resources.hugepage_limits);

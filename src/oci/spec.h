@@ -115,6 +115,7 @@ enum oci_hook_kind { // in the order in which they run
 	OCI_HOOK_POSTSTOP,
 	OCI_HOOK_KINDS
 };
+extern const char *const oci_hook_names[OCI_HOOK_KINDS]; // "prestart"…
 
 enum oci_namespace_type {
 	OCI_NAMESPACE_PID,
@@ -308,6 +309,7 @@ void oci_spec_add_id_mapping(struct oci_spec *spec, struct oci_id_mappings *list
                              uint32_t container_id, uint32_t host_id, uint32_t size);
 struct oci_hook *oci_spec_add_hook(struct oci_spec *spec, enum oci_hook_kind kind,
                                    const char *path);
+bool oci_spec_has_hooks(const struct oci_spec *spec);
 void oci_spec_add_hugepage_limit(struct oci_spec *spec, const char *page_size, uint64_t limit);
 void oci_spec_set_additional_gids(struct oci_spec *spec, const uint32_t *gids, size_t n);
 

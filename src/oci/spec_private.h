@@ -25,7 +25,6 @@ extern const struct spec_table spec_head, spec_process_tail, spec_user_umask, sp
 	spec_intel_rdt, spec_device_tail;
 
 extern const char *const oci_namespace_names[OCI_NAMESPACE_TYPES];
-extern const char *const oci_hook_names[OCI_HOOK_KINDS];
 
 // The raw members: key and where the spec keeps them.
 struct spec_raw {

@@ -15,6 +15,8 @@
 //   before.
 //                 CODE is 128+n for a signal n
 //   log, log.1…   a kept log, newest first; removed with the directory, not by the runtime
+//   config.json   the spec, if it has hooks: the directory is the bundle that they are told of. As
+//                 long as it is there the poststop hooks are owed (runtime_poststop())
 //
 // Who detaches, the exit cleans: if at init's end no caller holds the task (it detached, or was
 // killed), the monitor executes the cleaner (request.cleaner) and is gone. A caller that is there
@@ -97,6 +99,9 @@ struct runtime_request {
 	// are the same, and SYSTEM `init: clone: …` if the spec's filter or limits forbid it that.
 	bool init_stays;
 	int netns_fd; // join this network namespace (lo is up already); -1: as the spec says
+	// Readable once nobody wants to wait for hooks any more, until runtime_start() has
+	// returned; borrowed. NULL: none.
+	const int *interrupt_fd;
 
 	const struct runtime_file *files;
 	size_t n_files;
@@ -146,8 +151,11 @@ struct runtime_task; // a living container's process, or one that has just ended
 // machine can't what the spec asks for), INVALID (spec, root), EXISTS (cgroup), BUSY (the state
 // directory has a living monitor), SYSTEM.
 fallible runtime_create(const struct runtime_request *request, struct runtime_task **ret);
-// Executes the program; returns after exec(2) succeeded. On an error the task can only be released.
-// Errors, with texts that scripts look for:
+// Hooks: prestart, createRuntime and createContainer here, one that fails is an error (SYSTEM);
+// startContainer, the same, and poststart, where it is a warning, by runtime_start(). After an
+// error of either runtime_poststop() is the caller's to call, as after the end. Executes the
+// program; returns after exec(2) succeeded. On an error the task can only be released. Errors, with
+// texts that scripts look for:
 //   NO_PROGRAM      exec: "nosuch": executable file not found in $PATH
 //                   exec: "/nosuch": stat /nosuch: no such file or directory
 //   NOT_EXECUTABLE  exec: "/etc/passwd": permission denied
@@ -201,7 +209,20 @@ fallible runtime_release(struct runtime_task *task);
 // Forgets a task from runtime_open(): no effect on the container.
 void runtime_close(struct runtime_task *task);
 
+struct runtime_poststop {
+	int state_dirfd;
+	const char *id;
+	const int *interrupt_fd; // as in struct runtime_request
+	void (*warn)(void *context, const char *message);
+	void *context;
+};
+// Runs the poststop hooks that a life owes, once it is over: one that fails is a warning, and the
+// others follow. Then config.json goes, and nothing is owed any more. Whoever is killed meanwhile
+// leaves it to the next, who begins with the first. One at a time: the caller has a lock for that.
+fallible runtime_poststop(const struct runtime_poststop *request);
+
 // Removes the names that the runtime made in a state directory; those that aren't there are fine.
+// config.json isn't among them: it is runtime_poststop()'s.
 fallible runtime_remove_state(int state_dirfd);
 
 // ---- For other commands -------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 // coracle-init, init's last step: shim/protocol.h, SHIM_INIT. We are in the container already: its
 // root, its IDs, its limits. No byte of its files was executed.
 #include "base/defer.h"
+#include "shim/init_hooks.h"
 #include "shim/number.h"
 #include "shim/protocol.h"
 #include <fcntl.h>
@@ -219,33 +220,67 @@ static bool parse_fd(const char *text, int *ret)
 	return true;
 }
 
+// What the program may.
+struct rights {
+	struct capabilities capabilities;
+	int filter; // -1: none
+	uint64_t flags;
+};
+
+static int take_rights(const struct rights *r, uint32_t *ret_step)
+{
+	*ret_step = SHIM_REPORT_CAPABILITIES;
+	int sys = r->capabilities.are_given ? set_capabilities(&r->capabilities) : 0;
+	if (sys)
+		return sys;
+	*ret_step = SHIM_REPORT_SECCOMP;
+	// Last: it may forbid all but execve.
+	return r->filter < 0 ? 0 : load_filter(r->filter, (unsigned)r->flags);
+}
+
+static int enter_hook(void *context)
+{
+	uint32_t step;
+	return take_rights(context, &step);
+}
+
+static void run_hooks(int report, int fd, struct rights *rights)
+{
+	struct shim_report r = {.step = SHIM_REPORT_HOOK};
+	r.sys = fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? errno
+	                                           : init_run_hooks(fd, enter_hook, rights, &r);
+	if (!r.sys)
+		return;
+	ignore(write(report, &r, sizeof r));
+	_exit(1);
+}
+
 int main(int argc, char *argv[])
 {
-	int report, filter = -1, sys = 0;
-	struct capabilities capabilities = {0};
-	uint64_t flags = 0;
+	int report, hooks = -1, sys = 0;
+	uint32_t step = 0;
+	struct rights rights = {.filter = -1};
 	const char *text = argc > 3 ? argv[3] : "";
 	if (argc <= SHIM_INIT_ARGUMENTS || !parse_fd(argv[1], &report))
 		_exit(2);
 	if (fcntl(report, F_SETFD, FD_CLOEXEC) < 0)
 		fail(report, SHIM_REPORT_EXEC, errno, "");
-	if ((argv[2][0] != '-' && !parse_fd(argv[2], &filter)) ||
-	    !number_parse(&text, 16, &flags) || !parse_capabilities(argv[4], &capabilities))
+	if ((argv[2][0] != '-' && !parse_fd(argv[2], &rights.filter)) ||
+	    (argv[SHIM_INIT_HOOKS][0] != '-' && !parse_fd(argv[SHIM_INIT_HOOKS], &hooks)) ||
+	    !number_parse(&text, 16, &rights.flags) ||
+	    !parse_capabilities(argv[4], &rights.capabilities))
 		fail(report, SHIM_REPORT_EXEC, EINVAL, "");
+	if (hooks >= 0)
+		run_hooks(report, hooks, &rights);
 	bool stays = argv[SHIM_INIT_STAY][0] != '-';
 	if (stays)
 		sys = prepare_stay();
 	if (sys)
 		fail(report, SHIM_REPORT_STAY, sys, "prctl");
-	if (capabilities.are_given)
-		sys = set_capabilities(&capabilities);
+	sys = take_rights(&rights, &step);
 	if (sys)
-		fail(report, SHIM_REPORT_CAPABILITIES, sys, "");
-	if (filter >= 0)
-		sys = load_filter(filter, (unsigned)flags); // last: it may forbid all but execve
-	if (sys)
-		fail(report, SHIM_REPORT_SECCOMP, sys, "");
+		fail(report, step, sys, "");
 	if (stays)
-		stay(report, &capabilities, argc, argv);
+		stay(report, &rights.capabilities, argc, argv);
 	execute(report, argv);
 }

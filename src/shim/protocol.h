@@ -83,7 +83,7 @@ struct shim_message {
 // runs it (CVE-2019-5736). So init first becomes coracle-init (beside coracle-shim; static always,
 // since nothing else of ours is in the container), from a read-only clone of its mount that nobody
 // else sees, and that executes the program:
-//     coracle-init REPORT FILTER FLAGS CAPABILITIES STAY PROGRAM ARG0…
+//     coracle-init REPORT FILTER FLAGS CAPABILITIES STAY HOOKS PROGRAM ARG0…
 // REPORT is the descriptor for a struct shim_report if it fails; FILTER that of a seccomp filter to
 // be loaded with FLAGS (hexadecimal), or "-"; CAPABILITIES "P,E,I,A", hexadecimal masks of what is
 // to be permitted, effective, inheritable and ambient, or "-": as it is.
@@ -95,18 +95,24 @@ struct shim_message {
 // of its own; "tty": which is the foreground of the terminal at its standard input, too. REPORT
 // tells of failures as without. The system calls that it needs beside those of any program must
 // pass FILTER.
+//
+// HOOKS is the descriptor of a file with the hooks that run before all that, each as the program
+// will, or "-". Texts, each with its zero: the state before and behind the pid (shim/hook.h), then
+// of each hook TIMEOUT (seconds, or 0), the number of its arguments, that of its variables, PATH,
+// the arguments, the variables.
 #define SHIM_INIT "coracle-init"
-enum { SHIM_INIT_STAY = 5, SHIM_INIT_ARGUMENTS = 7 }; // before ARG0
+enum { SHIM_INIT_STAY = 5, SHIM_INIT_HOOKS, SHIM_INIT_ARGUMENTS = 8 }; // before ARG0
 
 struct shim_report {
 	uint32_t step;  // enum shim_report_step, or a step of runtime/linux/report.h
-	int32_t sys;    // errno
+	int32_t sys;    // errno; of a hook what hook_run() returned
 	int32_t index;  // into the step's list; -1
-	char text[244]; // the kernel's words, or ""; SHIM_REPORT_STAY: the system call
+	char text[244]; // the kernel's or a hook's words, or ""; SHIM_REPORT_STAY: the system call
 };
 enum shim_report_step {
 	SHIM_REPORT_CAPABILITIES = 1000,
 	SHIM_REPORT_SECCOMP,
 	SHIM_REPORT_EXEC,
 	SHIM_REPORT_STAY,
+	SHIM_REPORT_HOOK,
 };

@@ -165,6 +165,8 @@ static void refuses(void **state)
 	         "windows.hyperv: there are no virtual machines for Windows containers here"},
 		{"", ",\"devices\":[{\"id\":\"x\",\"idType\":\"class\"}]",
 	         "windows.devices are not supported"},
+		{"", "},\"hooks\":{\"poststop\":[{\"path\":\"/h\"}]",
+	         "hooks: a Windows container can't have them"},
 		{",\"username\":\"user manager\\\\containeruser\"", "", ""},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

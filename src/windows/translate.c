@@ -365,6 +365,8 @@ static fallible check_windows(const struct oci_spec *spec)
 		                                    "for Windows containers here");
 	if (spec->windows.devices && json_size(spec->windows.devices))
 		return error_new(ERROR_UNSUPPORTED, "windows.devices are not supported");
+	if (oci_spec_has_hooks(spec)) // the specification has them for POSIX platforms alone
+		return error_new(ERROR_UNSUPPORTED, "hooks: a Windows container can't have them");
 	return NULL;
 }
 

@@ -3,6 +3,8 @@
 #include "runtime/linux/child.h"
 #include "kernel/process.h"
 #include "kernel/pty.h"
+#include "runtime/linux/hooks.h"
+#include "shim/signals.h"
 #include "sys/fd.h"
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -208,6 +210,20 @@ static int step_stdio(struct child *c)
 	return process_close_on_exec(3);
 }
 
+// The creator runs what belongs outside, while our namespaces can be seen from there; what belongs
+// in here has the host's files still, and the container's root as its working directory.
+static int step_hooks(struct child *c)
+{
+	if (!hooks_precede_pivot(c->plan->hooks))
+		return 0;
+	const struct shim_report here = {.step = STEP_ENVIRONMENT};
+	ignore(write(c->plan->report, &here, sizeof here)); // without a reader no word comes
+	int sys = wait_byte(c->plan->sync);
+	// No go comes before we are ready: what can be seen there now is the monitor's death.
+	return sys ? sys
+	           : hooks_run_inside(c->plan->hooks, c->root, c->plan->go, &c->index, c->text);
+}
+
 static int step_personality(struct child *c)
 {
 	return c->plan->personality != ~0UL && personality(c->plan->personality) < 0 ? errno : 0;
@@ -277,16 +293,6 @@ static int step_death_signal(struct child *c)
 	return sys ? sys : go.revents & POLLHUP ? EPIPE : 0;
 }
 
-static void reset_signals(void)
-{
-	const struct sigaction standard = {.sa_handler = SIG_DFL};
-	for (int n = 1; n < NSIG; n++)
-		sigaction(n, &standard, NULL); // some can't be changed, and needn't
-	sigset_t none;
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 // What we execute now is hidden from the others in the pid namespace that we joined, if we can't
 // read it: kernel/exec_copy.h. Exec sets the effective capabilities anew.
 static int hide(const struct child *c)
@@ -303,10 +309,11 @@ static int step_exec(struct child *c)
 	int sys = hide(c);
 	if (sys)
 		return sys;
-	reset_signals();
+	signals_reset();
 	p->init_argv[SHIM_INIT_ARGUMENTS - 1] = c->program;
 	if (fcntl(p->report, F_SETFD, 0) < 0 ||
 	    (p->filter_fd >= 0 && fcntl(p->filter_fd, F_SETFD, 0) < 0) ||
+	    (p->hooks_fd >= 0 && fcntl(p->hooks_fd, F_SETFD, 0) < 0) ||
 	    (p->code >= 0 && fcntl(p->code, F_SETFD, 0) < 0))
 		return errno;
 	syscall(SYS_execveat, p->init_program, "", p->init_argv, p->env, AT_EMPTY_PATH);
@@ -332,6 +339,7 @@ static const struct step init_steps[] = {
 	{STEP_ROOT,             child_attach_root},
 	{STEP_MOUNTS,           child_mounts},
 	{STEP_DEVICES,          child_devices},
+	{STEP_HOOKS,            step_hooks},         // before what they may not write any more
 	{STEP_SYSCTLS,          child_sysctls},
 	{STEP_READONLY_PATHS,   child_readonly_paths},
 	{STEP_MASKED_PATHS,     child_masked_paths},

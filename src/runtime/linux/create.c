@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Making a task: state files, group, plan, streams, then the two processes.
 #include "kernel/kernel.h"
+#include "runtime/linux/hooks.h"
 #include "runtime/linux/launch.h"
 #include "runtime/linux/limits.h"
 #include "runtime/linux/task.h"
@@ -87,12 +88,12 @@ static void plan_keep(struct plan *plan)
 {
 	size_t n = 0;
 	plan->kept = arena_alloc(plan->arena, (plan->n_mounts + plan->n_joins + plan->n_devices +
-	                                       CGROUP_ENTRANCES + 14) *
+	                                       CGROUP_ENTRANCES + 15) *
 	                                              sizeof *plan->kept);
 	const int single[] = {plan->console,  plan->root,     plan->null_mount,   plan->null,
 	                      plan->stdio[0], plan->stdio[1], plan->stdio[2],     plan->report,
 	                      plan->go,       plan->sync,     plan->init_program, plan->filter_fd,
-	                      plan->code};
+	                      plan->code,     plan->hooks_fd};
 	for (size_t i = 0; i < sizeof single / sizeof *single; i++)
 		plan->kept[n++] = single[i];
 	for (size_t i = 0; i < plan->n_mounts; i++)
@@ -128,7 +129,8 @@ static fallible make_pipes(struct runtime_task *task, struct making *m)
 		FAIL_ERRNO("pipe");
 	// A new cgroup namespace has to wait until its process has been put into all groups, a
 	// user namespace for its maps.
-	bool waits = m->plan->new_cgroup_namespace || needs_maps(m->plan);
+	bool waits = m->plan->new_cgroup_namespace || needs_maps(m->plan) ||
+	             hooks_precede_pivot(task->hooks);
 	if (waits && pipe2(m->sync, O_CLOEXEC) < 0)
 		FAIL_ERRNO("pipe");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0)
@@ -186,7 +188,11 @@ static fallible prepare_container(const struct runtime_request *request, struct 
 	bool enforces_devices = false;
 	TRY(make_group(request, task, &enforces_devices));
 	plan_step(request, "cgroup");
-	return plan_make(request, enforces_devices, &m->plan);
+	TRY(plan_make(request, enforces_devices, &m->plan));
+	if (oci_spec_has_hooks(request->spec))
+		TRY(hooks_make(request, &task->hooks));
+	m->plan->hooks = task->hooks;
+	return NULL;
 }
 
 static fallible prepare_exec(const struct runtime_request *request, struct runtime_task *task,
@@ -313,10 +319,40 @@ static struct error *explain(struct runtime_task *task, struct error *e)
 	struct error *unread =
 		poll(&p, 1, 0) == 1 ? task_read_report(task, &report, &is_over) : NULL;
 	error_drop(&unread); // then the first error is all that we know
-	if (is_over || report.step == STEP_READY)
+	if (is_over || report.step == STEP_READY || report.step == STEP_ENVIRONMENT)
 		return e;
 	error_free(e);
 	return report_error(task->plan, &report);
+}
+
+// Without a word from init about what went wrong.
+static fallible died(const struct runtime_task *task)
+{
+	return error_new(ERROR_SYSTEM, "container %s: its first process was killed while starting",
+	                 task->name);
+}
+
+// Waits for init to say that it has come to `step`.
+static fallible await_step(struct runtime_task *task, enum child_step step)
+{
+	struct shim_report report;
+	bool is_over = false;
+	TRY(task_read_report(task, &report, &is_over));
+	if (is_over)
+		return died(task);
+	return report.step == step ? NULL : report_error(task->plan, &report);
+}
+
+static fallible run_hooks(struct runtime_task *task, const struct making *m)
+{
+	if (!hooks_precede_pivot(task->hooks))
+		return NULL;
+	TRY(await_step(task, STEP_ENVIRONMENT));
+	TRY(hooks_run(task->hooks, OCI_HOOK_PRESTART, task->pid));
+	TRY(hooks_run(task->hooks, OCI_HOOK_CREATE_RUNTIME, task->pid));
+	if (write(m->sync[1], "", 1) != 1)
+		FAIL_ERRNO("process %d", (int)task->pid);
+	return NULL;
 }
 
 static bool is_terminal_file(const struct runtime_request *request)
@@ -352,32 +388,18 @@ static fallible start_processes(const struct runtime_request *request, struct ru
 	// Ours would keep the root file system, the lock and the pipes alive.
 	plan_close(m->plan);
 	task->plan = take(&m->plan);
-	struct error *e = NULL;
-	int sync = m->sync[1];
-	m->sync[1] = -1;
+	// Both ends: an init that was killed meanwhile must not cost us our life (SIGPIPE).
+	int sync[2] = {m->sync[0], m->sync[1]};
+	m->sync[0] = m->sync[1] = -1;
 	making_done(m);
-	m->sync[1] = sync;
+	m->sync[0] = sync[0];
+	m->sync[1] = sync[1];
 	plan_step(request, "processes");
-	e = settle(request, task, m);
+	struct error *e = settle(request, task, m);
+	e = e ? explain(task, e) : run_hooks(task, m);
+	close_fd(&m->sync[0]);
 	close_fd(&m->sync[1]);
-	return e ? explain(task, e) : NULL;
-}
-
-// Without a word from init about what went wrong.
-static fallible died(const struct runtime_task *task)
-{
-	return error_new(ERROR_SYSTEM, "container %s: its first process was killed while starting",
-	                 task->name);
-}
-
-static fallible await_ready(struct runtime_task *task)
-{
-	struct shim_report report;
-	bool is_over = false;
-	TRY(task_read_report(task, &report, &is_over));
-	if (is_over)
-		return died(task);
-	return report.step == STEP_READY ? NULL : report_error(task->plan, &report);
+	return e;
 }
 
 static fallible create(const struct runtime_request *request, bool waits, struct runtime_task *task)
@@ -393,6 +415,8 @@ static fallible create(const struct runtime_request *request, bool waits, struct
 		.console = {-1, -1},
 		.stdio = {.from = {-1, -1}, .to = {-1, -1}, .pump = {-1, -1, NULL, 0, 0}}};
 	struct error *e = prepare(request, task, &m);
+	// Whoever dies in its hooks has started nothing yet: the monitor ends it then.
+	waits |= hooks_precede_pivot(task->hooks);
 	if (!e) {
 		m.plan->reports_ready = waits;
 		e = start_processes(request, task, &m);
@@ -400,7 +424,7 @@ static fallible create(const struct runtime_request *request, bool waits, struct
 	stdio_pump_done(&m.stdio.pump);
 	making_done(&m);
 	if (!e && waits)
-		e = await_ready(task);
+		e = await_step(task, STEP_READY);
 	return e;
 }
 
@@ -493,5 +517,7 @@ fallible runtime_start(struct runtime_task *task)
 		return report_error(task->plan, &report);
 	close_fd(&task->report);
 	plan_free(take(&task->plan));
+	if (task->hooks)
+		hooks_run_all(task->hooks, OCI_HOOK_POSTSTART, task->pid);
 	return NULL;
 }

@@ -253,9 +253,6 @@ fallible plan_sysctls(const struct oci_spec *spec, struct plan *plan)
 fallible plan_refuse(const struct oci_spec *spec)
 {
 	const struct oci_linux *l = &spec->linux_;
-	bool has_hooks = false;
-	for (size_t i = 0; i < OCI_HOOK_KINDS; i++)
-		has_hooks |= spec->hooks[i].n > 0;
 	const char *profile = spec->process.apparmor_profile;
 	bool wants_apparmor = profile && *profile && strcmp(profile, "unconfined") != 0;
 	bool has_apparmor = access("/sys/module/apparmor", F_OK) == 0;
@@ -267,7 +264,6 @@ fallible plan_refuse(const struct oci_spec *spec)
 		bool is_wanted;
 		const char *what;
 	} wishes[] = {
-		{has_hooks, "hooks are"},
 		{wants_apparmor && has_apparmor, "process.apparmorProfile: AppArmor is"},
 		{spec->process.selinux_label && *spec->process.selinux_label,
 	         "process.selinuxLabel: SELinux is"},
@@ -295,6 +291,7 @@ static struct plan *plan_new(void)
 	                      .init_program = -1,
 	                      .entrances = {-1, -1, -1, -1, -1, -1, -1, -1},
 	                      .filter_fd = -1,
+	                      .hooks_fd = -1,
 	                      .code = -1,
 	                      .rdt_tasks = -1,
 	                      .null = -1,
@@ -415,6 +412,7 @@ void plan_close(struct plan *plan)
 	close_fd(&plan->null);
 	close_fd(&plan->init_program);
 	close_fd(&plan->filter_fd);
+	close_fd(&plan->hooks_fd);
 	close_fd(&plan->code);
 	for (size_t i = 0; i < plan->n_devices; i++)
 		close_fd(&plan->devices[i].source);

@@ -110,8 +110,10 @@ struct plan {
 	size_t n_rlimits;
 	bool has_filter;
 	struct seccomp_filter filter;
-	int filter_fd; // the same in memory, for coracle-init; -1
-	int code;      // eventfd for an exit code of 32 bits; -1
+	int filter_fd;             // the same in memory, for coracle-init; -1
+	const struct hooks *hooks; // borrowed; NULL: there are none
+	int hooks_fd;              // startContainer's, for coracle-init; -1
+	int code;                  // eventfd for an exit code of 32 bits; -1
 	unsigned filter_flags;
 
 	int stdio[3]; // -1: the container's /dev/null
@@ -119,7 +121,9 @@ struct plan {
 	uint16_t rows, columns;
 	int report; // init's reports go here
 	int go;     // "!": execute. Its end: the monitor has died
-	int sync;   // a byte: IDs are mapped, groups joined; -1: nothing to wait for
+	// A byte: IDs are mapped, groups joined; one more, if some hooks precede the change of
+	// root: those outside have been run. -1: nothing to wait for.
+	int sync;
 	bool reports_ready;
 	int *kept; // sorted
 	size_t n_kept;

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "kernel/exec_copy.h"
 #include "oci/names.h"
+#include "runtime/linux/hooks.h"
 #include "runtime/linux/plan.h"
 #include "shim/protocol.h"
 #include "sys/fd.h"
@@ -150,6 +151,8 @@ fallible plan_init_program(const struct runtime_request *request, struct plan *p
 	TRY_AS(e, "%s", path);
 	if (plan->has_filter && plan->no_new_privs)
 		TRY(filter_in_memory(&plan->filter, &plan->filter_fd));
+	if (plan->hooks)
+		TRY(hooks_for_init(plan->hooks, &plan->hooks_fd));
 	// Root gets its capabilities by being root.
 	plan->transits_capabilities = plan->uid && plan->capabilities.permitted;
 	plan->init_argv = arena_alloc(plan->arena, (SHIM_INIT_ARGUMENTS + args->n + 1) *
@@ -164,6 +167,8 @@ fallible plan_init_program(const struct runtime_request *request, struct plan *p
 	plan->init_argv[n++] = !request->init_stays              ? "-"
 	                       : request->spec->process.terminal ? "tty"
 	                                                         : "init";
+	plan->init_argv[n++] =
+		plan->hooks_fd < 0 ? "-" : arena_printf(plan->arena, "%d", plan->hooks_fd);
 	plan->init_argv[n++] = ""; // the program, once init has found it
 	for (size_t i = 0; i < args->n; i++)
 		plan->init_argv[n++] = args->items[i];

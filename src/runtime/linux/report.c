@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/linux/report.h"
 #include "oci/names.h"
+#include "runtime/linux/hooks.h"
 #include <string.h>
 
 // What a step was about; %s is what its index names.
@@ -87,6 +88,12 @@ struct error *report_error(const struct plan *plan, const struct shim_report *r)
 	case STEP_DEVICES:
 		return error_system(r->sys, "device %s",
 		                    i < plan->n_devices ? plan->devices[i].path : "/dev");
+	case STEP_HOOKS:
+		if (r->index < 0)
+			return error_system(r->sys, "wait for hooks");
+		return hooks_error(plan->hooks, OCI_HOOK_CREATE_CONTAINER, r);
+	case SHIM_REPORT_HOOK:
+		return hooks_error(plan->hooks, OCI_HOOK_START_CONTAINER, r);
 	case STEP_SYSCTLS:
 		return error_system(r->sys, "sysctl %s",
 		                    i < plan->n_sysctls ? plan->sysctls[i].path + 4 : "");

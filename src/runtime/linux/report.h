@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 enum child_step {
-	STEP_READY, // not a failure: all is prepared, the go is awaited
+	STEP_READY,       // not a failure: all is prepared, the go is awaited
+	STEP_ENVIRONMENT, // nor this: namespaces and mounts are there, hooks outside are awaited
 	STEP_DESCRIPTORS,
 	STEP_CGROUPS,
 	STEP_SESSION,
@@ -21,6 +22,7 @@ enum child_step {
 	STEP_ROOT,
 	STEP_MOUNTS,
 	STEP_DEVICES,
+	STEP_HOOKS,
 	STEP_SYSCTLS,
 	STEP_READONLY_PATHS,
 	STEP_MASKED_PATHS,

@@ -2,6 +2,7 @@
 // What can be done with a task, and its end.
 #include "runtime/linux/task.h"
 #include "kernel/kernel.h"
+#include "runtime/linux/hooks.h"
 #include "runtime/linux/state.h"
 #include "sys/sys.h"
 #include <fcntl.h>
@@ -51,6 +52,7 @@ void task_free(struct runtime_task *task)
 	close_fd(&task->report);
 	close_fd(&task->held);
 	plan_free(task->plan);
+	hooks_free(task->hooks);
 	cgroup_free(task->group);
 	cgroups_close(task->cgroups);
 	// It may have ended already; if not, it is its next parent's.
@@ -155,6 +157,8 @@ fallible task_hear(struct runtime_task *task, enum shim_kind answer, struct shim
 fallible task_read_report(struct runtime_task *task, struct shim_report *ret, bool *ret_over)
 {
 	ssize_t n;
+	if (task->hooks)
+		TRY(hooks_await(task->hooks, task->report));
 	while ((n = read(task->report, ret, sizeof *ret)) < 0 && errno == EINTR)
 		;
 	if (n < 0)

@@ -22,8 +22,9 @@ struct runtime_task {
 	int pidfd, state_dirfd, report;
 	int container; // borrowed while an exec is made: a pidfd of the container's init
 	pid_t container_pid;
-	int held;          // init's mount namespace: the monitor's from the start on
-	struct plan *plan; // for the texts of errors until exec
+	int held;            // init's mount namespace: the monitor's from the start on
+	struct plan *plan;   // for the texts of errors until exec
+	struct hooks *hooks; // NULL: none
 	struct cgroups *cgroups;
 	struct cgroup *group; // NULL: none
 	uint64_t lock; // inode of our monitor.lock: the names beside it are ours; 0: they aren't

@@ -80,8 +80,9 @@ static void check_section(const char *line, size_t size, const char *above)
 	must(!strncmp(line + 1, above, strlen(above)));
 	for (size_t i = 0; i < sizeof(forbidden) / sizeof(*forbidden); i++) {
 		size_t n = strlen(forbidden[i]);
+		const char *behind = line + 1 + n; // two backslashes; one is a control's
 		must(strncasecmp(line + 1, forbidden[i], n) != 0 ||
-		     (line[1 + n] != ']' && line[1 + n] != '\\'));
+		     (*behind != ']' && strncmp(behind, "\\\\", 2) != 0));
 	}
 	for (size_t i = 1; i + 3 < size; i++) {
 		must(line[i] != '[' && line[i] != ']');

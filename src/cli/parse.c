@@ -93,7 +93,9 @@ static enum go_result check_value(enum flag_type type, const char *value)
 static fallible set_flag(struct invocation *in, const struct flag *flag, size_t level,
                          const char *name, const char *value)
 {
-	enum go_result result = check_value(flag->type, value);
+	// ctr looks at the value first; docker's "--gpus all" is none of its.
+	bool is_missing = flag->bits & FLAG_NOT_YET && !in->ctr;
+	enum go_result result = is_missing ? GO_OK : check_value(flag->type, value);
 	if (result != GO_OK && flag->bits & FLAG_SIZE && !in->ctr) {
 		uint64_t dropped;
 		struct error *e = units_parse_size(value, &dropped);

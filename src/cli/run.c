@@ -262,6 +262,7 @@ static fallible fill_arguments(const struct invocation *in, struct request *r)
 			"flags come before the image: what stands behind it is the ID "
 			"and the command");
 	r->run.id = name;
+	r->run.is_named = *flag_text(in, "name");
 	r->run.config = optional(config);
 	if (next < in->n_args)
 		r->spec.args = (struct spec_texts){(const char *const *)in->args + next,

@@ -65,7 +65,7 @@ const struct flag flags_container[] = {
 	{"apparmor-profile", NULL, TEXT("NAME"),
 	 "use an AppArmor profile that is loaded; an error without AppArmor"},
 	{"blockio-config-file", NULL, TEXT("FILE"),
-	 "file that defines classes of block I/O, in goresctrl's YAML"},
+	 "file that defines classes of block I/O, in goresctrl's YAML (docs/blockio.md)"},
 	{"blockio-class", NULL, TEXT("NAME"),
 	 "weights and throttles of block devices, by a class of --blockio-config-file"},
 	{"rdt-class", NULL, TEXT("NAME"), "resctrl class of the container; it must be there"},

@@ -164,7 +164,12 @@ fallible command_tasks_copy(struct invocation *in)
 	bool is_out = split_place(source, &from, &source);
 	bool is_into = split_place(target, &to, &target);
 	if (in->n_args != 2 || is_out == is_into)
-		return error_new(ERROR_USAGE, "one of source and target is CONTAINER:PATH");
+		return error_hint(
+			error_new(ERROR_USAGE, "one of source and target is CONTAINER:PATH"),
+			"coracle cp web:/etc/hosts . or coracle cp file web:/tmp");
+	if (!strcmp(is_into ? source : target, "-"))
+		return error_hint(error_new(ERROR_UNSUPPORTED, "cp -: not in coracle yet"),
+		                  "coracle exec CONTAINER tar -c PATH makes a tar; ./- is a file");
 	struct engine_copy request = {
 		.id = is_into ? to : from,
 		.container_path = is_into ? target : source,

@@ -89,6 +89,8 @@ static const struct {
 	{"ctr t checkpoint web", "tasks checkpoint: not in coracle yet",
          "ctr help shows the commands that are there", 1},
 	{"ctr t checkpoint --any thing", "tasks checkpoint: not in coracle yet", NULL, 1},
+	{"coracle run --gpus all a b", "run --gpus: not in coracle yet",
+         "coracle run --help shows the flags that are there", 125},
 	{"ctr run --gpus 3 a b", "run --gpus: not in coracle yet",
          "ctr run --help shows the flags that are there", 1},
 	{"coracle run --priviledged a b", "unknown flag --priviledged",

@@ -294,7 +294,8 @@ fallible engine_copy(struct engine *e, const struct engine_copy *request)
 	if (request->is_into)
 		seen = open(source, O_PATH | O_CLOEXEC);
 	else
-		TRY(path_open_in_root(root.fd, source, O_PATH, 0, &seen));
+		TRY_AS(path_open_in_root(root.fd, source, O_PATH, 0, &seen), "container %s",
+		       request->id);
 	if (seen < 0)
 		FAIL_ERRNO("%s", source);
 	auto_fd int from = seen;

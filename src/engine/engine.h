@@ -404,6 +404,7 @@ struct spec_request; // engine/spec.h: what the flags say of the spec; cli fills
 struct engine_run {
 	const char *image; // NULL with `config`; a folder with spec->rootfs
 	const char *id;
+	bool is_named;                   // `id` came by a flag: it is no word behind the image
 	const char *config;              // path of a config.json, or NULL
 	const struct spec_request *spec; // what the flags say
 	// How the image is pulled if it isn't there, or anew, with `pull_always`; its reference and

@@ -60,7 +60,8 @@ static fallible make_spec(const struct engine_exec *r, const struct store_contai
 	while (r->args[n_args])
 		n_args++;
 	if (!n_args)
-		return error_new(ERROR_USAGE, "args must not be empty");
+		return error_hint(error_new(ERROR_USAGE, "args must not be empty"),
+		                  "coracle exec %s PROGRAM [ARGUMENT...]", r->id);
 	oci_spec_set_strings(spec, &p->args, r->args, n_args);
 	for (size_t i = 0; i < r->n_env; i++) {
 		const char *value = strchr(r->env[i], '=') ? NULL : getenv(r->env[i]);

@@ -393,6 +393,10 @@ static fallible explain_start(const struct run *run, struct error *e)
 	if (!oci_spec_env(spec, "PATH") && !strchr(spec->process.args.items[0], '/'))
 		return error_hint(e, "the image sets no PATH: give the program's whole path, or "
 		                     "--env PATH=/bin:/usr/bin");
+	if (*spec->process.args.items[0] == '-')
+		return error_hint(e, "flags come before the image");
+	if (run->request->is_named)
+		return e;
 	return error_hint(e, "the word behind the image is the container's ID, then comes the "
 	                     "program: coracle run IMAGE ID PROGRAM");
 }
@@ -533,7 +537,8 @@ fallible run_wait(struct run *run, int *ret_exit_code)
 		error_drop(&lost); // whoever insists may go; the monitor cleans
 		engine_warn(
 			e,
-			"container %s takes no notice and goes on: coracle kill -s KILL %s ends it",
+			"container %s takes no notice and goes on: coracle kill -s KILL %s ends it "
+			"(with run --init a signal ends what has no handler for it)",
 			run->request->id, run->request->id);
 		runtime_detach(take(&run->process));
 		*ret_exit_code = 128 + SIGINT;

@@ -220,8 +220,12 @@ fallible oci_filters_parse(const char *const *texts, size_t n, struct oci_filter
 	auto_oci_filters struct oci_filters *filters = alloc(sizeof(*filters));
 	filters->filters = alloc_array(n, sizeof(*filters->filters));
 	filters->n = n;
-	for (size_t i = 0; i < n; i++)
-		TRY(parse_filter(texts[i], &filters->filters[i]));
+	for (size_t i = 0; i < n; i++) {
+		struct error *e = parse_filter(texts[i], &filters->filters[i]);
+		if (e && *texts[i] == '-')
+			e = error_hint(e, "flags come before filters");
+		TRY(e);
+	}
 	*ret = take(&filters);
 	return NULL;
 }

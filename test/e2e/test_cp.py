@@ -31,7 +31,8 @@ def test_out(web, tmp_path):
     assert not (tmp_path / "d/p").exists() and "p: no file, folder or link, not copied" in done.err
     coracle("cp", f"{name}:/d/a", tmp_path / "new")
     assert (tmp_path / "new").read_text() == "one\n"
-    coracle("cp", f"{name}:/nosuch", tmp_path, code=125)
+    assert f"container {name}: open /nosuch: " in coracle("cp", f"{name}:/nosuch", tmp_path, code=125).err
+    assert "cp -: not in coracle yet" in coracle("cp", f"{name}:/d/a", "-", code=125).err
     coracle("cp", f"{name}:/d/a", tmp_path / "nosuch/x", code=125)
 
 

@@ -148,13 +148,14 @@ static void show_arguments(int argc, char *argv[])
 	memset(to + (end - from), 0, (size_t)(from - to));
 }
 
-// True: the program is among those that have ended.
+// True: the program is among those that have ended. One that calls ptrace(PTRACE_TRACEME) makes us
+// its tracer: then its stops are told, too.
 static bool reap(pid_t program, int *ret_status)
 {
 	pid_t gone;
 	do
 		gone = waitpid(-1, ret_status, WNOHANG);
-	while (gone > 0 && gone != program);
+	while (gone > 0 && (gone != program || WIFSTOPPED(*ret_status)));
 	return gone == program;
 }
 

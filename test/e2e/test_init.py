@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,20 @@ def test_attached(busybox):
 
 def test_what_lives_when_the_program_ends(busybox):
     assert sh(busybox, "(sleep 1000 &); sleep 1000 & trap '' TERM; exit 3", code=3).out == ""
+
+
+def test_a_program_that_makes_init_its_tracer(busybox, tmp_path):
+    """Its stops are then told to init as its end would be: it hasn't ended."""
+    (tmp_path / "traced.c").write_text("#include <signal.h>\n#include <sys/ptrace.h>\n"
+                                       "int main(void) { return ptrace(PTRACE_TRACEME, 0, 0, 0) < 0 || raise(SIGUSR1); }")
+    subprocess.run(["gcc", "-static", "-o", tmp_path / "traced", tmp_path / "traced.c"], check=True)
+    init = running(busybox, "/mnt/traced", flags=("--init", "--mount", f"type=bind,src={tmp_path},dst=/mnt,options=rbind:ro"))
+    program = program_of(init)
+    eventually(lambda: stat(program)[1] == "t")
+    coracle("kill", "--signal", "CHLD", "t")
+    coracle("exec", "t", "kill", "-CHLD", "1")
+    os.kill(program, signal.SIGKILL)
+    assert coracle("wait", "t").out == "137\n"
 
 
 # --- errors ---------------------------------------------------------------------------------------

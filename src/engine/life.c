@@ -332,14 +332,13 @@ void life_leave(struct engine *e, struct runtime_task *task)
 }
 
 // Last of all: whatever we write to behind the fork, and be it to free it, the kernel copies first.
-// No connection of SQLite may be carried over a fork: they are closed before.
+// No connection of SQLite may be carried over a fork: they are closed before. Signals are blocked
+// since the run: the child keeps them so, of a terminal's hang-up as well, if we lead its session.
 void life_part(struct engine *e)
 {
 	if (!e->leaves)
 		return;
 	store_rest(e->store);
-	// If we lead our session our end hangs up its terminal, maybe before the child has left it.
-	signal(SIGHUP, SIG_IGN);
 	pid_t pid = fork();
 	if (!pid)
 		part_child(e);
@@ -351,6 +350,7 @@ void life_part(struct engine *e)
 	} else {
 		runtime_detach(take(&e->left)); // ours to forget; the child has its own
 	}
+	sigprocmask(SIG_SETMASK, &e->signals, NULL);
 }
 
 fallible life_finish(struct engine *e, const char *id, uint64_t instance, bool reap,

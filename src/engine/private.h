@@ -18,7 +18,7 @@ struct engine {
 	struct engine_sink sink;
 	struct store *store; // opened by the first that needs it
 	int stop_fd;         // readable: a signal wants the session to end; -1: there is none
-	sigset_t signals;    // what was blocked before the session
+	sigset_t signals;    // what was blocked before the session, or before the run that leaves
 	bool leaves;         // life_leave() was called; `left` may be NULL
 	struct runtime_task *left;
 	int interrupt_fd; // readable: who runs a container won't wait for its hooks; -1

@@ -591,7 +591,7 @@ fallible engine_run(struct engine *engine, const struct engine_run *request, int
 			runtime_detach(take(&run.process));
 		break;
 	}
-	sigprocmask(SIG_SETMASK, &old, NULL);
+	signals_let_in(engine, &old);
 	return error;
 }
 

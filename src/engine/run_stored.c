@@ -102,6 +102,6 @@ fallible engine_task_start(struct engine *engine, const struct engine_run *reque
 		error = run_wait(&run, ret_exit_code);
 	else if (!error)
 		runtime_detach(take(&run.process));
-	sigprocmask(SIG_SETMASK, &old, NULL);
+	signals_let_in(engine, &old);
 	return error;
 }

@@ -25,6 +25,13 @@ fallible signals_catch(int *ret_signalfd, sigset_t *ret_old)
 	return NULL;
 }
 
+void signals_let_in(struct engine *e, const sigset_t *old)
+{
+	e->signals = *old;
+	if (!e->leaves)
+		sigprocmask(SIG_SETMASK, old, NULL);
+}
+
 fallible signals_check(int signalfd)
 {
 	struct signalfd_siginfo info;

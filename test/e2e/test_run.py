@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """run, attached: what goes in, what comes out, and what the container is made of."""
+import fcntl
 import hashlib
 import json
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness import counts, sandbox
-from harness.cli import coracle, ctr, environment, remove_snapshots, start
+from harness.cli import coracle, ctr, environment, eventually, remove_snapshots, start
 from harness.images import Image, busybox_layer, entry, imported, layer, link
 
 REF = "docker.io/library/test:latest"
@@ -139,6 +140,25 @@ def test_the_third_interrupt_lets_the_caller_go(busybox):
         assert "coracle kill -s KILL deaf ends it" in p.stderr.readline().decode()
     assert "deaf" in coracle("ps", "-q").out.split()
     coracle("kill", "-s", "KILL", "deaf")
+
+
+@pytest.mark.parametrize("command", [["run", "--rm", "busybox", "t", "cat"], ["start", "t"]])
+def test_a_signal_while_it_cleans_leaves_nothing(busybox, command):
+    """It is for a program that has ended: the clean-up goes to its end first."""
+    if command[0] == "start":
+        coracle("create", busybox, "t", "cat")
+    with start("coracle", *command, stdin=subprocess.PIPE) as p:
+        assert eventually(lambda: re.search(r"^t +\d+ +RUNNING", ctr("tasks", "ls").out, re.M))
+        with open("/run/coracle/default/t/lock", "r+") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX)  # what it claims to clean
+            p.stdin.close()
+            waiting = f":{os.fstat(lock.fileno()).st_ino} "
+            eventually(lambda: [line for line in Path("/proc/locks").read_text().splitlines()
+                                if " -> " in line and waiting in line])
+            p.send_signal(signal.SIGTERM)
+        assert p.wait(60) in (0, -signal.SIGTERM)
+    counts.until(lambda now: not now["cgroups"] and not now["processes"] and not now["trash"])
+    coracle("rm", "t", code=None)
 
 
 def test_kill_of_the_command_leaves_the_container(busybox):

@@ -19,7 +19,11 @@ struct look {
 	const char *class;
 	struct strings *warnings;
 	struct devices *found; // [BLOCKIO_VALUES]
+	size_t n_looks;
 };
+// Of a pattern in bytes, since each part of it is a step deeper; and of what all of them look at:
+// of links there are endless paths, and signals wait meanwhile.
+enum { PATTERN_LIMIT = 4096, LOOKS_LIMIT = 65536 };
 
 static const char *const members[BLOCKIO_VALUES] = {
 	[BLOCKIO_WEIGHT] = "weightDevice",
@@ -33,7 +37,7 @@ static const char *const members[BLOCKIO_VALUES] = {
 
 // The paths that match `pattern`, from `at` on, with `before` already found. glob(3) would bring
 // the user database into a static program, for its tilde.
-static fallible find_paths(const char *before, const char *at, struct strings *ret)
+static fallible find_paths(struct look *l, const char *before, const char *at, struct strings *ret)
 {
 	size_t size = strcspn(at, "/");
 	auto_free char *part = alloc_bytes(at, size);
@@ -45,6 +49,9 @@ static fallible find_paths(const char *before, const char *at, struct strings *r
 	} else {
 		strings_add(&names, part);
 	}
+	l->n_looks += 1 + names.n;
+	if (l->n_looks > LOOKS_LIMIT)
+		return error_new(ERROR_LIMIT, "more than %d files to look at", LOOKS_LIMIT);
 	for (size_t i = 0; i < names.n; i++) {
 		struct stat st;
 		bool is_same = !strcmp(names.items[i], part);
@@ -53,7 +60,7 @@ static fallible find_paths(const char *before, const char *at, struct strings *r
 		auto_free char *path =
 			alloc_printf("%s%s%s", before, names.items[i], *rest ? "/" : "");
 		if (*rest) {
-			TRY(find_paths(path, rest, ret));
+			TRY(find_paths(l, path, rest, ret));
 			continue;
 		}
 		if (lstat(path, &st) == 0)
@@ -65,10 +72,12 @@ static fallible find_paths(const char *before, const char *at, struct strings *r
 	return NULL;
 }
 
-static fallible match(const char *pattern, struct strings *ret)
+static fallible match(struct look *l, const char *pattern, struct strings *ret)
 {
+	if (strlen(pattern) > PATTERN_LIMIT)
+		return error_new(ERROR_LIMIT, "longer than %d bytes", PATTERN_LIMIT);
 	size_t root = strspn(pattern, "/");
-	return find_paths(root ? "/" : "", pattern + root, ret);
+	return find_paths(l, root ? "/" : "", pattern + root, ret);
 }
 
 // ---- Devices ------------------------------------------------------------------------------------
@@ -118,7 +127,7 @@ static fallible take_rule(struct look *l, const struct blockio_rule *rule)
 {
 	for (size_t i = 0; i < rule->devices.n; i++) {
 		auto_strings struct strings paths = {0};
-		TRY_AS(match(rule->devices.items[i], &paths), "%.256s", rule->devices.items[i]);
+		TRY_AS(match(l, rule->devices.items[i], &paths), "%.256s", rule->devices.items[i]);
 		if (!paths.n)
 			warn(l, rule->devices.items[i], "matches nothing");
 		for (size_t k = 0; k < paths.n; k++)
@@ -154,7 +163,7 @@ static fallible look_for(const struct blockio_class *class, const char *name,
 {
 	int64_t weight = -1;
 	auto_free struct devices *found = alloc_array(BLOCKIO_VALUES, sizeof *found);
-	struct look l = {name, &host->warnings, found};
+	struct look l = {name, &host->warnings, found, 0};
 	for (size_t i = 0; i < class->n; i++) {
 		const struct blockio_rule *rule = &class->rules[i];
 		if (rule->has_devices)

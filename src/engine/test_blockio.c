@@ -3,6 +3,10 @@
 #include "engine/blockio.h"
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -150,9 +154,48 @@ static void refused(void **state)
 	}
 }
 
+// What a pattern makes us look at has an end, and that one soon: a pattern alone can want more than
+// there is memory, and of links to their own folder there are endless paths.
+static void endless_patterns(void **state)
+{
+	(void)state;
+	char folder[] = "/tmp/blockio-XXXXXX", name[64];
+	assert_non_null(mkdtemp(folder));
+	for (char c = 'a'; c < 'k'; c++) {
+		snprintf(name, sizeof name, "%s/%c", folder, c);
+		assert_int_equal(symlink(".", name), 0);
+	}
+	auto_str struct str deep = STR_LIMIT(BLOCKIO_SIZE_LIMIT);
+	while (deep.size < BLOCKIO_SIZE_LIMIT - 200)
+		str_add(&deep, "a/");
+	auto_free char *wide = alloc_printf("%s/*/*/*/*/*/*/*/*/*/*/*/*/x", folder);
+	const struct {
+		const char *pattern, *why;
+	} rows[] = {{deep.bytes, "longer than 4096 bytes"},
+	            {wide, "more than 65536 files to look at"}};
+	for (size_t i = 0; i < N(rows); i++) {
+		auto_free char *text = alloc_printf("Classes: {a: [{Weight: 10, Devices: [%s]}]}",
+		                                    rows[i].pattern);
+		const struct spec_request request = {
+			.blockio_file = "f", .blockio_config = text, .blockio_class = "a"};
+		struct spec_host host = {0};
+		auto_error struct error *e = blockio_look(&request, &host);
+		assert_non_null(e);
+		assert_true(error_is(e, ERROR_LIMIT));
+		assert_non_null(strstr(e->message, rows[i].why));
+		strings_done(&host.warnings);
+	}
+	for (char c = 'a'; c < 'k'; c++) {
+		snprintf(name, sizeof name, "%s/%c", folder, c);
+		assert_int_equal(unlink(name), 0);
+	}
+	assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(quantities), cmocka_unit_test(classes),
-	                                   cmocka_unit_test(refused)};
+	                                   cmocka_unit_test(refused),
+	                                   cmocka_unit_test(endless_patterns)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

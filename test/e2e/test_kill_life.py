@@ -6,6 +6,7 @@ import os
 import random
 import re
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -113,25 +114,56 @@ def test_an_id_is_free_the_moment_its_last_life_has_answered(busybox, soak):
         coracle("rm", "-f", "again")
 
 
-def test_a_monitor_that_does_not_answer_is_no_ended_container(busybox):
+def fill_queue(name):
+    """Whoever has asked a monitor that accepts nobody keeps a place, also when gone."""
+    for _ in range(1000):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
+            asking.setblocking(False)
+            try:
+                asking.connect(f"/run/coracle/default/{name}/monitor.sock")
+            except BlockingIOError:
+                return
+    raise AssertionError("it has no end")
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_monitor_that_does_not_answer_is_no_ended_container(busybox, is_full):
     """Nobody takes it for one: not the exit code, not what may be removed, committed or started."""
     coracle("run", "-d", busybox, "victim", "sleep", "1000")
     monitor = monitor_of("victim")
     os.kill(monitor, signal.SIGSTOP)
+    if is_full:
+        fill_queue("victim")
     commands = [["wait", "victim"], ["kill", "victim"], ["stop", "victim"], ["rm", "victim"], ["rm", "-f", "victim"],
                 ["start", "victim"], ["commit", "victim", "new"], ["exec", "victim", "true"], ["cp", "victim:/etc", "."],
                 ["logs", "victim"]]
     try:
         asked = [start("coracle", *words) for words in commands]  # each gives it ten seconds
         shown = start("coracle", "ps", "--format", "json")
-        assert '"UNKNOWN"' in shown.communicate()[0].decode()
+        assert '"UNKNOWN"' in shown.communicate(timeout=60)[0].decode()
         for words, process in zip(commands, asked, strict=True):
-            assert "doesn't answer" in process.communicate()[1].decode(), words
+            said = process.communicate(timeout=60)[1].decode()
+            assert "container default/victim: its monitor doesn't answer" in said, words
             assert process.returncode == 125
         assert "victim" not in coracle("gc").out
     finally:
         os.kill(monitor, signal.SIGCONT)
     assert coracle("exec", "victim", "echo", "on").out == "on\n"
+    coracle("rm", "-f", "victim")
+
+
+def test_a_monitor_that_falls_silent_below_an_exec(busybox, tmp_path):
+    """It answered once; the container is not paused for that."""
+    coracle("run", "-d", busybox, "victim", "sleep", "1000")
+    monitor = monitor_of("victim")
+    (tmp_path / "logger").write_text(f"#!/bin/sh\nkill -STOP {monitor}\nexec 5>&-\nexec cat <&3")
+    (tmp_path / "logger").chmod(0o755)
+    try:
+        said = coracle("tasks", "exec", "--exec-id", "e", "--log-uri", f"binary://{tmp_path}/logger", "victim", "true",
+                       code=125).err
+    finally:
+        os.kill(monitor, signal.SIGCONT)
+    assert "doesn't answer" in said and "unpause" not in said
     coracle("rm", "-f", "victim")
 
 

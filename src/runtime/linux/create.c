@@ -476,6 +476,8 @@ static fallible open_init(const struct runtime_request *request, struct runtime_
 	if (!pid || pidfd_open_process(pid, &fd))
 		return not_running(request);
 	auto_error struct error *e = runtime_state(container, &now);
+	if (error_is(e, ERROR_BUSY)) // deaf, which isn't paused
+		return error_recode(take(&e), ERROR_SYSTEM);
 	if (e && !error_is(e, ERROR_NOT_FOUND)) // with its monitor
 		return take(&e);
 	if (e || now.status != RUNTIME_RUNNING || now.pid != pid)

@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 enum { EXIT_SIZE_MAX = 16, LOCK_TIMEOUT_MS = 1000, FREEZE_TIMEOUT_MS = 10000 };
@@ -27,14 +29,35 @@ static fallible open_lock(int state_dirfd, int *ret)
 	return NULL;
 }
 
-static fallible connect_to(int state_dirfd, int *ret)
+// NS/ID, as its creator calls it.
+static fallible name_of(int state_dirfd, char **ret)
+{
+	auto_free char *path = NULL;
+	TRY(path_of_fd(state_dirfd, &path));
+	const char *name = path + strlen(path);
+	for (int n = 0; name > path; name--) {
+		n += name[-1] == '/';
+		if (n == 2)
+			break;
+	}
+	*ret = alloc_string(name);
+	return NULL;
+}
+
+static fallible connect_to(int state_dirfd, const char *name, int *ret)
 {
 	struct sockaddr_un address;
 	TRY(task_socket_address(state_dirfd, &address));
 	auto_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		FAIL_ERRNO("%s", SHIM_SOCKET);
+	// One that doesn't answer doesn't accept either: whoever asked keeps a place until it does.
+	const struct timeval limit = {.tv_sec = ANSWER_TIMEOUT_MS / 1000};
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0)
+		FAIL_ERRNO("%s", SHIM_SOCKET);
 	if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
+		if (errno == EAGAIN)
+			return task_is_deaf(name);
 		if (errno == ENOENT || errno == ECONNREFUSED) // just ending
 			return no_monitor();
 		FAIL_ERRNO("%s", SHIM_SOCKET);
@@ -53,11 +76,9 @@ fallible runtime_open(int state_dirfd, struct runtime_task **ret, struct runtime
 		TRY_AS(lock_is_held(lock, LOCK_EXCLUSIVE, &is_held), "%s", SHIM_LOCK);
 	if (!is_held)
 		return no_monitor();
-	int control = -1;
-	TRY(connect_to(state_dirfd, &control));
 	auto_runtime_close struct runtime_task *task = task_new();
-	task->control = control;
-	task->name = alloc_string("");
+	TRY(name_of(state_dirfd, &task->name));
+	TRY(connect_to(state_dirfd, task->name, &task->control));
 	task->state_dirfd = fcntl(state_dirfd, F_DUPFD_CLOEXEC, 3);
 	if (task->state_dirfd < 0)
 		FAIL_ERRNO("state directory");

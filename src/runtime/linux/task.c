@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-enum { ANSWER_TIMEOUT_MS = 10000, REMOVE_TIMEOUT_MS = 10000, LAST_WAIT_MS = 5000, EXIT_SIZE = 8 };
+enum { REMOVE_TIMEOUT_MS = 10000, LAST_WAIT_MS = 5000, EXIT_SIZE = 8 };
 
 struct runtime_task *task_new(void)
 {
@@ -141,14 +141,18 @@ fallible task_ask(struct runtime_task *task, enum shim_kind question, int value,
 	return task_hear(task, answer, ret);
 }
 
+struct error *task_is_deaf(const char *name)
+{
+	return error_new(ERROR_BUSY, "container %s: its monitor doesn't answer", name);
+}
+
 fallible task_hear(struct runtime_task *task, enum shim_kind answer, struct shim_message *ret)
 {
 	for (;;) {
 		bool heard = false;
 		TRY(hear(task, ANSWER_TIMEOUT_MS, ret, &heard));
 		if (!heard)
-			return error_new(ERROR_BUSY, "container %s: its monitor doesn't answer",
-			                 task->name);
+			return task_is_deaf(task->name);
 		if (ret->kind == answer)
 			return NULL;
 	}

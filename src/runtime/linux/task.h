@@ -51,6 +51,8 @@ fallible task_tell(struct runtime_task *task, enum shim_kind kind, int value, in
 // Asks, and waits for the answer. BUSY: a stopped monitor.
 fallible task_ask(struct runtime_task *task, enum shim_kind question, int value,
                   enum shim_kind answer, struct shim_message *ret);
+enum { ANSWER_TIMEOUT_MS = 10000 };
+struct error *task_is_deaf(const char *name); // BUSY
 // Waits for an answer to what was told.
 fallible task_hear(struct runtime_task *task, enum shim_kind answer, struct shim_message *ret);
 // session.c: copies what can be copied now; `input` and `session` are what poll(2) said of both.

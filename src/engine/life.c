@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { REAP_TIMEOUT_MS = 10000 };
+enum { REAP_TIMEOUT_MS = 10000, FREEZER_TIMEOUT_MS = 2000 };
 
 char *life_cgroup(struct engine *e, const char *ns, const char *id, uint64_t instance)
 {
@@ -383,8 +383,8 @@ fallible life_lock_freezer(struct engine *e, const char *id, bool waits, int *re
 		openat(dirfd, "freezer.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (lock < 0)
 		FAIL_ERRNO("lock of container %s", id);
-	struct error *error =
-		waits ? lock_take(lock, LOCK_EXCLUSIVE) : lock_try(lock, LOCK_EXCLUSIVE);
+	struct error *error = waits ? lock_take(lock, LOCK_EXCLUSIVE)
+	                            : lock_await(lock, LOCK_EXCLUSIVE, FREEZER_TIMEOUT_MS);
 	if (error_is(error, ERROR_BUSY)) {
 		error_free(error);
 		return error_new(ERROR_BUSY, "container %s: is just being committed", id);

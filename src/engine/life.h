@@ -73,7 +73,8 @@ void life_debug(void *context, const char *step);
 fallible life_kill(struct engine *e, const struct life *life);
 const char *task_stop_signal(const struct store_container *c); // NULL: SIGTERM
 // Who freezes or thaws it is alone with that as long as *ret is open, the caller's. A commit holds
-// it over its whole work. BUSY unless it waits.
+// it over its whole work, which `waits` waits for; else BUSY if it takes longer than to freeze or
+// thaw.
 fallible life_lock_freezer(struct engine *e, const char *id, bool waits, int *ret);
 // Waits until the monitor of a killed container is gone (its lock is free).
 fallible life_await_monitor(int state_dirfd);

@@ -34,6 +34,17 @@ fallible lock_try(int fd, enum lock_mode mode)
 	FAIL_ERRNO("lock");
 }
 
+fallible lock_await(int fd, enum lock_mode mode, int timeout_ms)
+{
+	for (int waited_ms = 0, step_ms = 1;; waited_ms += step_ms, step_ms *= 2) {
+		struct error *e = lock_try(fd, mode);
+		if (!error_is(e, ERROR_BUSY) || waited_ms >= timeout_ms)
+			return e;
+		error_drop(&e);
+		poll(NULL, 0, step_ms);
+	}
+}
+
 fallible lock_folder(int dirfd, int timeout_ms)
 {
 	enum { STEP_MS = 5 };

@@ -11,6 +11,8 @@ enum lock_mode { LOCK_SHARED, LOCK_EXCLUSIVE };
 fallible lock_take(int fd, enum lock_mode mode);
 // Takes it, or gives BUSY at once.
 fallible lock_try(int fd, enum lock_mode mode);
+// Asks again and again for so long, then BUSY.
+fallible lock_await(int fd, enum lock_mode mode, int timeout_ms);
 // Locks an open folder (flock(2): OFD locks want a file), for as long as descriptors of this
 // opening are there. Asks again and again for so long, then BUSY.
 fallible lock_folder(int dirfd, int timeout_ms);

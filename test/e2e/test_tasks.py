@@ -150,6 +150,16 @@ def test_somebody_else_ends_an_attached_one(busybox, verb):
     assert ctr("c", "ls", "-q").out == ""
 
 
+def test_pauses_at_once(busybox):
+    coracle("run", "-d", busybox, "web", "sleep", "1000")
+    for verb, text in (("pause", b"cannot pause a paused container"), ("unpause", b"cannot resume a running process")):
+        commands = [start("coracle", verb, "web") for _ in range(6)]
+        said = [command.communicate(timeout=60)[1] for command in commands]
+        assert sum(command.returncode == 0 for command in commands) == 1
+        assert sum(text in line for line in said) == 5
+    coracle("rm", "-f", "web")
+
+
 def links_of(pid):
     for fd in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):

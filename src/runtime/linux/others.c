@@ -202,26 +202,17 @@ static fallible reap_group(const char *path, int timeout_ms)
 	return cgroup_remove(group, timeout_ms);
 }
 
-// A creator that is killed while it makes its two processes leaves them with a copy of the lock for
-// the moments until they notice.
-static fallible await_lock(int lock, int timeout_ms)
-{
-	for (int waited_ms = 0, step_ms = 1;; waited_ms += step_ms, step_ms *= 2) {
-		struct error *e = lock_try(lock, LOCK_EXCLUSIVE);
-		if (!error_is(e, ERROR_BUSY) || waited_ms >= timeout_ms)
-			return error_prefix(e, "%s", SHIM_LOCK);
-		error_drop(&e);
-		poll(NULL, 0, step_ms);
-	}
-}
-
 fallible runtime_reap(int state_dirfd, const char *cgroup, int timeout_ms)
 {
 	int opened = -1;
 	if (state_dirfd >= 0)
 		TRY(open_lock(state_dirfd, &opened));
 	auto_fd int lock = opened;
+	// A creator that is killed while it makes its two processes leaves them with a copy of the
+	// lock for the moments until they notice.
 	if (lock >= 0)
-		TRY(await_lock(lock, LOCK_TIMEOUT_MS < timeout_ms ? LOCK_TIMEOUT_MS : timeout_ms));
+		TRY_AS(lock_await(lock, LOCK_EXCLUSIVE,
+		                  LOCK_TIMEOUT_MS < timeout_ms ? LOCK_TIMEOUT_MS : timeout_ms),
+		       "%s", SHIM_LOCK);
 	return cgroup ? reap_group(cgroup, timeout_ms) : NULL;
 }

@@ -425,7 +425,7 @@ static fallible check_ids(const struct store_container *row)
 	if (!row->spec)
 		return NULL;
 	TRY_AS(oci_spec_parse(row->spec, strlen(row->spec), &spec), "container %s", row->id);
-	if (spec->linux_.uid_mappings.n || spec->linux_.gid_mappings.n)
+	if (oci_spec_namespace(spec, OCI_NAMESPACE_USER))
 		return error_new(ERROR_UNSUPPORTED,
 		                 "container %s: a commit out of a user namespace does not work yet",
 		                 row->id);

@@ -5,6 +5,7 @@
 // FIFO waits. What is no file, folder or link is passed over, and so are mounts below.
 #include "engine/life.h"
 #include "kernel/mount.h"
+#include "kernel/namespace.h"
 #include "sys/path.h"
 #include "sys/tree.h"
 #include <dirent.h>
@@ -222,10 +223,32 @@ static int64_t outside(const struct oci_id_mappings *list)
 	return 0;
 }
 
-static fallible find_owner(const struct store_container *c, struct root *ret)
+// The maps of a user namespace that was joined are known while somebody is in it.
+static fallible find_joined_owner(const struct life *life, struct root *ret)
 {
+	auto_arena struct arena *arena = arena_new();
+	struct id_maps maps;
+	bool denies_groups;
+	const char *id = life->container->id;
+	if (life->owner != LIFE_RUNNING)
+		return error_new(ERROR_UNSUPPORTED,
+		                 "container %s: joins a user namespace, and its IDs are known only "
+		                 "while it runs; start it",
+		                 id);
+	TRY_AS(id_maps_read(life->state.pid, arena, &maps, &denies_groups), "container %s", id);
+	ret->uid = (uid_t)id_map_outside(maps.uids, maps.n_uids, 0);
+	ret->gid = (gid_t)id_map_outside(maps.gids, maps.n_gids, 0);
+	return NULL;
+}
+
+static fallible find_owner(const struct life *life, struct root *ret)
+{
+	const struct store_container *c = life->container;
 	auto_oci_spec struct oci_spec *spec = NULL;
 	TRY_AS(oci_spec_parse(c->spec, strlen(c->spec), &spec), "container %s", c->id);
+	const struct oci_namespace *user = oci_spec_namespace(spec, OCI_NAMESPACE_USER);
+	if (user && user->path)
+		return find_joined_owner(life, ret);
 	ret->uid = (uid_t)outside(&spec->linux_.uid_mappings);
 	ret->gid = (gid_t)outside(&spec->linux_.gid_mappings);
 	return NULL;
@@ -238,7 +261,7 @@ static fallible open_root(struct engine *e, const char *id, struct root *ret)
 	TRY(engine_store(e, &store));
 	TRY(life_of_container(e, id, &life));
 	TRY(life_answers(&life));
-	TRY(find_owner(life.container, ret));
+	TRY(find_owner(&life, ret));
 	if (life.owner == LIFE_RUNNING)
 		return open_running(&life, id, &ret->fd);
 	life_forget(&life);

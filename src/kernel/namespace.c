@@ -5,8 +5,10 @@
 #include "sys/fd.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -41,7 +43,7 @@ const struct namespace_kind *namespace_find(const char *type)
 int namespace_clone(const struct namespace_clone *c, pid_t *ret_pid, int *ret_pidfd)
 {
 	const uint64_t possible = CLONE_NEWUSER | CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWUTS |
-	                          CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWNS;
+	                          CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWNS | CLONE_PARENT;
 	if (c->flags & ~possible)
 		return EINVAL;
 	int pidfd = -1;
@@ -119,21 +121,61 @@ static fallible map_text(const char *what, const struct id_map *maps, size_t n, 
 	return NULL;
 }
 
-fallible id_maps_write(pid_t pid, const struct id_map *uids, size_t n_uids,
-                       const struct id_map *gids, size_t n_gids, bool deny_setgroups)
+static fallible open_process(pid_t pid, int *ret)
+{
+	auto_free char *path = alloc_printf("/proc/%d", (int)pid);
+	*ret = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (*ret < 0 && errno == ENOENT)
+		return error_new(ERROR_NOT_FOUND, "process %d: not found", (int)pid);
+	if (*ret < 0)
+		FAIL_ERRNO("process %d", (int)pid);
+	return NULL;
+}
+
+fallible id_maps_write(pid_t pid, const struct id_maps *maps, bool deny_setgroups)
 {
 	// The kernel takes a map in one write of less than a page.
 	auto_str struct str uid_text = STR_LIMIT(4095), gid_text = STR_LIMIT(4095);
-	TRY(map_text("uid map", uids, n_uids, &uid_text));
-	TRY(map_text("gid map", gids, n_gids, &gid_text));
-	auto_free char *path = alloc_printf("/proc/%d", (int)pid);
-	auto_fd int proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (proc < 0)
-		FAIL_ERRNO("process %d", (int)pid);
+	TRY(map_text("uid map", maps->uids, maps->n_uids, &uid_text));
+	TRY(map_text("gid map", maps->gids, maps->n_gids, &gid_text));
+	auto_fd int proc = -1;
+	TRY(open_process(pid, &proc));
 	if (deny_setgroups)
 		TRY_AS(file_write_value(proc, "setgroups", "deny"), "process %d", (int)pid);
 	TRY_AS(file_write_value(proc, "uid_map", uid_text.bytes), "process %d", (int)pid);
 	TRY_AS(file_write_value(proc, "gid_map", gid_text.bytes), "process %d", (int)pid);
+	return NULL;
+}
+
+// Lines of three numbers, as the kernel writes them.
+static fallible read_map(int proc, const char *name, struct arena *arena, struct id_map **ret,
+                         size_t *ret_n)
+{
+	auto_free char *text = NULL;
+	TRY(file_read(proc, name, 1 << 16, &text, NULL));
+	*ret = arena_alloc(arena, ID_MAPS_MAX * sizeof **ret);
+	size_t n = 0;
+	for (const char *line = text; *line && n < ID_MAPS_MAX; line = strchr(line, '\n') + 1) {
+		struct id_map *m = &(*ret)[n++];
+		if (sscanf(line, "%" SCNu32 "%" SCNu32 "%" SCNu32, &m->inside, &m->outside,
+		           &m->count) != 3 ||
+		    !strchr(line, '\n'))
+			return error_new(ERROR_INVALID, "%s: \"%.64s\" is no range of IDs", name,
+			                 line);
+	}
+	*ret_n = n;
+	return NULL;
+}
+
+fallible id_maps_read(pid_t pid, struct arena *arena, struct id_maps *ret, bool *ret_denies_groups)
+{
+	auto_fd int proc = -1;
+	TRY(open_process(pid, &proc));
+	TRY(read_map(proc, "uid_map", arena, &ret->uids, &ret->n_uids));
+	TRY(read_map(proc, "gid_map", arena, &ret->gids, &ret->n_gids));
+	auto_free char *groups = NULL;
+	TRY(file_read(proc, "setgroups", 64, &groups, NULL));
+	*ret_denies_groups = !strncmp(groups, "deny", 4);
 	return NULL;
 }
 

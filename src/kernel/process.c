@@ -106,6 +106,11 @@ int process_new_session(void)
 }
 
 // Raw calls: glibc's would speak to threads that don't exist in a child of clone3.
+int process_drop_groups(void)
+{
+	return result(syscall(SYS_setgroups, 0, NULL));
+}
+
 int process_set_ids(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups)
 {
 	if (groups && syscall(SYS_setgroups, n_groups, groups) < 0)

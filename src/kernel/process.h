@@ -29,3 +29,4 @@ int process_subreaper(void);
 int process_new_session(void); // EPERM is no error: already a leader
 // Groups (NULL: left as they are), gid, uid; real, effective and saved ones.
 int process_set_ids(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups);
+int process_drop_groups(void); // all but the gid

@@ -180,8 +180,9 @@ static int idmapped(void)
 {
 	CHECK(mkdir("a", 0755) == 0 && mkdir("b", 0755) == 0 && make_file("a/f", "x") == 1);
 	struct id_map map = {0, 100000, 65536};
+	const struct id_maps maps = {&map, &map, 1, 1};
 	auto_fd int userns = -1, mount = -1, a = open_path("a"), b = open_path("b");
-	CHECK_OK(idmap_make(&map, 1, &map, 1, &userns));
+	CHECK_OK(idmap_make(&maps, &userns));
 	CHECK(mount_clone(a, "", false, &mount) == 0);
 	int sys = mount_idmap(mount, userns, false);
 	if (sys == EINVAL) {
@@ -192,12 +193,32 @@ static int idmapped(void)
 	struct stat st;
 	CHECK(stat("b/f", &st) == 0 && st.st_uid == 100000 && st.st_gid == 100000);
 	CHECK(id_map_outside(&map, 1, 5) == 100005 && id_map_outside(&map, 1, 65536) == -1);
-	struct id_map double_map[] = {{0, 1, 10}, {9, 100, 1}};
-	CHECK_ERROR(idmap_make(double_map, 2, &map, 1, &userns),
-	            "uid map: 9:100:1 overlaps another");
-	CHECK_ERROR(idmap_make(&map, 1, &map, 0, &userns), "gid map: empty");
-	struct id_map zero = {0, 0, 0};
-	CHECK_ERROR(idmap_make(&zero, 1, &map, 1, &userns), "uid map: 0:0:0 is no range of IDs");
+	struct id_map double_map[] = {{0, 1, 10}, {9, 100, 1}}, zero = {0, 0, 0};
+	const struct id_maps overlap = {double_map, &map, 2, 1}, empty = {&map, &map, 1, 0},
+			     none = {&zero, &map, 1, 1};
+	CHECK_ERROR(idmap_make(&overlap, &userns), "uid map: 9:100:1 overlaps another");
+	CHECK_ERROR(idmap_make(&empty, &userns), "gid map: empty");
+	CHECK_ERROR(idmap_make(&none, &userns), "uid map: 0:0:0 is no range of IDs");
+	return CHILD_OK;
+}
+
+static int maps_read(void)
+{
+	struct id_map uids[] = {{0, 100000, 10}, {20, 300000, 5}}, gid = {0, 200000, 65536};
+	const struct id_maps maps = {uids, &gid, 2, 1};
+	auto_fd int userns = -1;
+	auto_arena struct arena *arena = arena_new();
+	struct id_maps back = {0};
+	bool denies_groups = true;
+	CHECK_OK(idmap_make(&maps, &userns));
+	CHECK_OK(idmap_read(userns, arena, &back, &denies_groups));
+	CHECK(back.n_uids == 2 && !memcmp(back.uids, uids, sizeof uids));
+	CHECK(back.n_gids == 1 && !memcmp(back.gids, &gid, sizeof gid));
+	CHECK(!denies_groups);
+	auto_fd int ours = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+	CHECK_ERROR(idmap_read(ours, arena, &back, &denies_groups),
+	            "enter a user namespace: Invalid argument");
+	CHECK_ERROR(id_maps_read(0, arena, &back, &denies_groups), "process 0: not found");
 	return CHILD_OK;
 }
 
@@ -366,6 +387,7 @@ MOUNT_TEST(make_ctr_mounts)
 MOUNT_TEST(kernels_own_words)
 MOUNT_TEST(bind_read_only)
 MOUNT_TEST(idmapped)
+MOUNT_TEST(maps_read)
 MOUNT_TEST(pivot)
 MOUNT_TEST(move_root)
 MOUNT_TEST(overlay_by_fd)
@@ -385,6 +407,7 @@ int main(void)
 		cmocka_unit_test(test_kernels_own_words),
 		cmocka_unit_test(test_bind_read_only),
 		cmocka_unit_test(test_idmapped),
+		cmocka_unit_test(test_maps_read),
 		cmocka_unit_test(test_pivot),
 		cmocka_unit_test(test_move_root),
 		cmocka_unit_test(test_overlay_by_fd),

@@ -149,7 +149,8 @@ struct runtime_task; // a living container's process, or one that has just ended
 // unless it was started, the monitor executes the cleaner; what a cleaner that isn't there leaves
 // is found by the cgroup's name and removed by runtime_reap(). Errors: UNSUPPORTED (this kernel or
 // machine can't what the spec asks for), INVALID (spec, root), EXISTS (cgroup), BUSY (the state
-// directory has a living monitor), SYSTEM.
+// directory has a living monitor), SYSTEM. Makes the caller not dumpable if the spec joins a user
+// namespace.
 fallible runtime_create(const struct runtime_request *request, struct runtime_task **ret);
 // Hooks: prestart, createRuntime and createContainer here, one that fails is an error (SYSTEM);
 // startContainer, the same, and poststart, where it is a warning, by runtime_start(). After an

@@ -71,12 +71,13 @@ static int step_sync(struct child *c)
 	return c->plan->sync < 0 ? 0 : wait_byte(c->plan->sync);
 }
 
-// In a new user namespace we are nobody until we ask to be its root.
+// In another user namespace we are nobody until we ask to be its root.
 static int step_user(struct child *c)
 {
 	if (!c->plan->has_user_namespace)
 		return 0;
-	int sys = process_set_ids(0, 0, (const gid_t[]){0}, 0);
+	const gid_t none[1] = {0};
+	int sys = process_set_ids(0, 0, c->plan->denies_groups ? NULL : none, 0);
 	return sys ? sys : process_set_dumpable(false);
 }
 
@@ -84,6 +85,10 @@ static int step_join(struct child *c)
 {
 	if (c->plan->has_user_namespace && !c->plan->is_exec) // our parent has, before it made us
 		return 0;
+	int dropped =
+		c->plan->has_user_namespace ? process_drop_groups() : 0; // it may be denied there
+	if (dropped)
+		return dropped;
 	for (size_t i = 0; i < c->plan->n_joins; i++) {
 		c->index = (int)i;
 		int sys = namespace_enter(c->plan->joins[i].fd, c->plan->joins[i].flag);

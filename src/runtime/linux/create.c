@@ -8,6 +8,7 @@
 #include "sys/sys.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -115,7 +116,7 @@ static void plan_keep(struct plan *plan)
 
 static bool needs_maps(const struct plan *plan)
 {
-	return plan->has_user_namespace && !plan->is_exec;
+	return plan->clone_flags & CLONE_NEWUSER;
 }
 
 static fallible make_pipes(struct runtime_task *task, struct making *m)
@@ -237,7 +238,7 @@ static fallible prepare_code(const struct runtime_request *request, struct plan 
 // So that its user can open /dev/stdout; from inside nobody could give it a pipe of the host's.
 static void give_streams(const struct plan *plan)
 {
-	int64_t uid = id_map_outside(plan->uids, plan->n_uids, plan->uid);
+	int64_t uid = id_map_outside(plan->ids.uids, plan->ids.n_uids, plan->uid);
 	for (int i = 0; i < 3 && plan->has_user_namespace && uid >= 0; i++) {
 		struct stat st;
 		if (plan->stdio[i] >= 0 && fstat(plan->stdio[i], &st) == 0 && S_ISFIFO(st.st_mode))
@@ -303,8 +304,7 @@ static fallible settle(const struct runtime_request *request, struct runtime_tas
 		       text);
 	}
 	if (needs_maps(task->plan))
-		TRY(id_maps_write(task->pid, task->plan->uids, task->plan->n_uids, task->plan->gids,
-		                  task->plan->n_gids, false));
+		TRY(id_maps_write(task->pid, &task->plan->ids, false));
 	if (m->sync[1] >= 0 && write(m->sync[1], "", 1) != 1)
 		FAIL_ERRNO("process %d", (int)task->pid);
 	return NULL;

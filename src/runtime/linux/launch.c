@@ -104,19 +104,47 @@ static int leave_namespaces(struct visit *v)
 static int make_init(struct spawn *s, int *ret_pidfd)
 {
 	const struct launch *l = s->launch;
-	const struct namespace_clone how = {l->plan->clone_flags, l->cgroup, SIGCHLD};
+	const bool is_guest = l->plan->user_namespace >= 0;
+	const struct namespace_clone how = {l->plan->clone_flags | (is_guest ? CLONE_PARENT : 0),
+	                                    l->cgroup, is_guest ? 0 : SIGCHLD};
 	int sys = l->plan->pid_namespace < 0
 	                  ? 0
 	                  : namespace_enter(l->plan->pid_namespace, CLONE_NEWPID);
 	struct visit visit = {.n = 0};
 	if (!sys && l->plan->has_user_namespace && !l->plan->is_exec)
 		sys = visit_namespaces(l->plan, &visit);
+	if (!sys && is_guest)
+		sys = process_drop_groups(); // inside it may be denied
+	if (!sys && is_guest)
+		sys = namespace_enter(l->plan->user_namespace, CLONE_NEWUSER);
 	if (!sys)
 		sys = namespace_clone(&how, &s->init, ret_pidfd);
 	if (!sys && s->init == 0)
 		child_main(l->plan);
-	int back = leave_namespaces(&visit);
+	int back = is_guest ? 0 : leave_namespaces(&visit);
 	return sys ? sys : back;
+}
+
+// Nobody comes back from a user namespace: whoever makes init in one stays there, and ends. Init is
+// S' child all the same. What this guest leaves in `s` and in *ret_pidfd is ours, but the
+// descriptor was its own.
+static int make_init_as_guest(struct spawn *s, int *ret_pidfd)
+{
+	// Who is in there already may not trace init, whose memory is a copy of the caller's.
+	int sys = process_set_dumpable(false);
+	if (sys)
+		return sys;
+	s->sys = ECHILD; // if it is killed
+	pid_t guest = vfork();
+	if (guest < 0)
+		return errno;
+	if (guest == 0) {
+		s->sys = make_init(s, ret_pidfd);
+		_exit(0);
+	}
+	while (waitpid(guest, NULL, 0) < 0 && errno == EINTR)
+		;
+	return s->sys ? s->sys : pidfd_open_process(s->init, ret_pidfd);
 }
 
 // S. The caller waits meanwhile, so that its memory is ours to write; nothing here allocates.
@@ -126,7 +154,8 @@ static _Noreturn void become_monitor(struct spawn *s, struct launch *l)
 	s->failed = "namespaces";
 	s->sys = process_new_session();
 	if (!s->sys)
-		s->sys = make_init(s, &pidfd);
+		s->sys = s->launch->plan->user_namespace < 0 ? make_init(s, &pidfd)
+		                                             : make_init_as_guest(s, &pidfd);
 	if (!s->sys) {
 		s->failed = "descriptors";
 		l->fds[SHIM_FD_INIT] = pidfd;

@@ -87,7 +87,7 @@ static const struct {
 	// clang-format on
 };
 
-static fallible make_root(const struct runtime_root *root, const struct plan *plan, int *ret)
+static fallible make_root(const struct runtime_root *root, struct plan *plan, int *ret)
 {
 	if (root->kind == RUNTIME_ROOT_OVERLAY && root->is_mapped && plan->has_user_namespace)
 		return plan_mapped_overlay(root, plan, ret);
@@ -143,6 +143,8 @@ static fallible join(struct plan *plan, const struct oci_namespace *ns,
 	TRY_AS(namespace_open(kind, ns->path, &fd), "namespace path");
 	if (ns->type == OCI_NAMESPACE_PID)
 		plan->pid_namespace = fd; // holds for children only: entered by init's parent
+	else if (ns->type == OCI_NAMESPACE_USER)
+		plan->user_namespace = fd;
 	else
 		plan->joins[plan->n_joins++] = (struct plan_join){fd, kind->clone_flag};
 	return NULL;
@@ -160,21 +162,18 @@ static fallible take_namespace(struct plan *plan, const struct oci_namespace *ns
 	if (ns->type == OCI_NAMESPACE_TIME)
 		return error_new(ERROR_UNSUPPORTED,
 		                 "linux.namespaces: time namespaces are not supported yet");
-	if (ns->type == OCI_NAMESPACE_USER && ns->path)
-		return error_new(ERROR_UNSUPPORTED,
-		                 "linux.namespaces: joining a user namespace is not supported");
 	if (ns->type == OCI_NAMESPACE_MOUNT && ns->path)
 		return error_new(ERROR_UNSUPPORTED,
 		                 "linux.namespaces: joining a mount namespace is not supported");
 	if (ns->type == OCI_NAMESPACE_NETWORK && has_netns)
 		return NULL;
+	plan->has_user_namespace |= ns->type == OCI_NAMESPACE_USER;
 	if (ns->path)
 		return join(plan, ns, kind);
 	if (ns->type == OCI_NAMESPACE_CGROUP)
 		plan->new_cgroup_namespace = true;
 	else
 		plan->clone_flags |= kind->clone_flag;
-	plan->has_user_namespace |= ns->type == OCI_NAMESPACE_USER;
 	plan->new_network |= ns->type == OCI_NAMESPACE_NETWORK;
 	return NULL;
 }
@@ -293,6 +292,8 @@ static struct plan *plan_new(void)
 	                      .filter_fd = -1,
 	                      .hooks_fd = -1,
 	                      .code = -1,
+	                      .user_namespace = -1,
+	                      .id_mapping = -1,
 	                      .rdt_tasks = -1,
 	                      .null = -1,
 	                      .stdio = {-1, -1, -1},
@@ -319,7 +320,7 @@ fallible plan_make(const struct runtime_request *request, bool enforces_devices,
 	TRY(plan_refuse(spec));
 	auto_plan struct plan *plan = plan_new();
 	TRY(plan_namespaces(request, plan));
-	TRY(plan_id_maps(spec, plan));
+	TRY(plan_id_maps(request, plan));
 	TRY(plan_rdt(spec, plan));
 	TRY(plan_process(request, plan));
 	TRY(plan_seccomp(request, plan));
@@ -376,10 +377,11 @@ fallible plan_make_exec(const struct runtime_request *request, int init_pidfd, p
 	// Those that the container shares with us are entered as well, which changes nothing; only
 	// one's own user namespace can't be.
 	uint64_t all = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP;
-	TRY(plan_id_maps(spec, plan));
 	plan->has_user_namespace = oci_spec_namespace(spec, OCI_NAMESPACE_USER) != NULL;
-	if (plan->has_user_namespace)
+	if (plan->has_user_namespace) {
 		all |= CLONE_NEWUSER;
+		TRY(id_maps_read(init, plan->arena, &plan->ids, &plan->denies_groups));
+	}
 	TRY(plan_rdt(spec, plan));
 	plan->joins = arena_alloc(plan->arena, sizeof *plan->joins);
 	plan->joins[0] = (struct plan_join){-1, all};
@@ -408,6 +410,8 @@ void plan_close(struct plan *plan)
 {
 	close_fd(&plan->root);
 	close_fd(&plan->pid_namespace);
+	close_fd(&plan->user_namespace);
+	close_fd(&plan->id_mapping);
 	close_fd(&plan->null_mount);
 	close_fd(&plan->null);
 	close_fd(&plan->init_program);

@@ -63,12 +63,13 @@ struct plan {
 	size_t n_joins;
 	int entrances[CGROUP_ENTRANCES]; // to cgroups of v1
 	int pid_namespace;               // to be entered before the clone; -1
-	// One's own user namespace. Then joins are entered by init's parent, which has the rights
-	// in them, and so is what only it may mount (is_early) made there.
-	bool has_user_namespace;
-	struct id_map *uids, *gids;
-	size_t n_uids, n_gids;
-	int rdt_tasks; // where resctrl takes processes of a class; -1
+	// Another user namespace than the host's. Then joins are entered by init's parent, which
+	// has the rights in them, and so is what only it may mount (is_early) made there.
+	bool has_user_namespace, denies_groups;
+	int user_namespace; // to be joined; -1: a new one is made
+	struct id_maps ids; // of it
+	int id_mapping;     // a namespace with these maps, for mounts, once one was needed; -1
+	int rdt_tasks;      // where resctrl takes processes of a class; -1
 	bool new_cgroup_namespace, new_network;
 	const char *hostname, *domainname;
 
@@ -150,12 +151,13 @@ fallible plan_mounts(const struct runtime_request *request, struct plan *plan);
 // Without a /dev of our own: the host's /dev/null, checked, read-only.
 fallible plan_null(struct plan *plan);
 fallible plan_devices(const struct oci_spec *spec, struct plan *plan);
-// Mappings of the container, for mounts of its own files and for its user namespace.
-fallible plan_id_maps(const struct oci_spec *spec, struct plan *plan);
+// Mappings of the container, for mounts of its own files and for its user namespace. After
+// plan_namespaces().
+fallible plan_id_maps(const struct runtime_request *request, struct plan *plan);
 // Gives a detached mount the mapping of the container's user namespace.
-fallible plan_map_mount(const struct plan *plan, int mount);
+fallible plan_map_mount(struct plan *plan, int mount);
 // An overlay whose layers are seen through that mapping.
-fallible plan_mapped_overlay(const struct runtime_root *root, const struct plan *plan, int *ret);
+fallible plan_mapped_overlay(const struct runtime_root *root, struct plan *plan, int *ret);
 fallible plan_rdt(const struct oci_spec *spec, struct plan *plan);
 fallible plan_namespaces(const struct runtime_request *request, struct plan *plan);
 fallible plan_sysctls(const struct oci_spec *spec, struct plan *plan);

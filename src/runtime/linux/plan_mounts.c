@@ -76,7 +76,7 @@ static fallible idmap_source(const struct oci_mount *m, int mount,
 			                             lists[k]->items[i].size};
 	}
 	auto_fd int userns = -1;
-	TRY(idmap_make(maps[0], lists[0]->n, maps[1], lists[1]->n, &userns));
+	TRY(idmap_make(&(struct id_maps){maps[0], maps[1], lists[0]->n, lists[1]->n}, &userns));
 	int sys = mount_idmap(mount, userns, options->idmap_recursive);
 	if (sys)
 		return error_system(sys, "idmap");

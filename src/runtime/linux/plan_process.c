@@ -104,6 +104,12 @@ fallible plan_process(const struct runtime_request *request, struct plan *plan)
 	static const gid_t none[1];
 	plan->groups = p->user.n_additional_gids ? p->user.additional_gids : none;
 	plan->n_groups = p->user.n_additional_gids;
+	if (plan->denies_groups) {
+		plan->groups = NULL; // whoever entered has dropped them
+		if (plan->n_groups)
+			plan_warn(request, "the user namespace denies setgroups: the user's "
+			                   "supplementary groups are left out");
+	}
 	plan->umask = p->user.umask.set ? (mode_t)p->user.umask.value & 0777 : 0022;
 	plan->personality = !spec->linux_.personality.set      ? ~0UL
 	                    : spec->linux_.personality.linux32 ? PER_LINUX32

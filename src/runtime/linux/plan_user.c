@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 static fallible copy_maps(struct arena *arena, const char *what, const struct oci_id_mappings *list,
@@ -26,30 +27,64 @@ static fallible copy_maps(struct arena *arena, const char *what, const struct oc
 	return NULL;
 }
 
-fallible plan_id_maps(const struct oci_spec *spec, struct plan *plan)
+static bool is_same(const struct id_map *a, size_t n_a, const struct id_map *b, size_t n_b)
 {
-	const struct oci_linux *l = &spec->linux_;
-	TRY(copy_maps(plan->arena, "linux.uidMappings", &l->uid_mappings, &plan->uids,
-	              &plan->n_uids));
-	TRY(copy_maps(plan->arena, "linux.gidMappings", &l->gid_mappings, &plan->gids,
-	              &plan->n_gids));
-	if (!oci_spec_namespace(spec, OCI_NAMESPACE_USER))
-		return plan->n_uids || plan->n_gids
+	return n_a == n_b && !memcmp(a, b, n_a * sizeof *a);
+}
+
+static bool is_ours(int userns)
+{
+	struct stat ours, st;
+	return stat("/proc/self/ns/user", &ours) == 0 && fstat(userns, &st) == 0 &&
+	       st.st_dev == ours.st_dev && st.st_ino == ours.st_ino;
+}
+
+// A namespace that is there has its maps; the spec may repeat them, as Kubernetes' does.
+static fallible join_maps(const struct runtime_request *request, struct plan *plan)
+{
+	const struct id_maps said = plan->ids;
+	const char *path = oci_spec_namespace(request->spec, OCI_NAMESPACE_USER)->path;
+	if (is_ours(plan->user_namespace))
+		return error_new(ERROR_INVALID,
+		                 "user namespace %s is the host's, which containers have without "
+		                 "asking",
+		                 path);
+	TRY_AS(idmap_read(plan->user_namespace, plan->arena, &plan->ids, &plan->denies_groups),
+	       "user namespace %s", path);
+	if ((said.n_uids && !is_same(said.uids, said.n_uids, plan->ids.uids, plan->ids.n_uids)) ||
+	    (said.n_gids && !is_same(said.gids, said.n_gids, plan->ids.gids, plan->ids.n_gids)))
+		return error_new(ERROR_INVALID, "user namespace %s has other mappings than asked",
+		                 path);
+	return NULL;
+}
+
+fallible plan_id_maps(const struct runtime_request *request, struct plan *plan)
+{
+	const struct oci_linux *l = &request->spec->linux_;
+	struct id_maps *ids = &plan->ids;
+	TRY(copy_maps(plan->arena, "linux.uidMappings", &l->uid_mappings, &ids->uids,
+	              &ids->n_uids));
+	TRY(copy_maps(plan->arena, "linux.gidMappings", &l->gid_mappings, &ids->gids,
+	              &ids->n_gids));
+	if (!plan->has_user_namespace)
+		return ids->n_uids || ids->n_gids
 		               ? error_new(ERROR_INVALID,
 		                           "linux.uidMappings: without a user namespace")
 		               : NULL;
-	if (id_map_outside(plan->uids, plan->n_uids, 0) < 0 ||
-	    id_map_outside(plan->gids, plan->n_gids, 0) < 0)
+	if (plan->user_namespace >= 0)
+		TRY(join_maps(request, plan));
+	if (id_map_outside(ids->uids, ids->n_uids, 0) < 0 ||
+	    id_map_outside(ids->gids, ids->n_gids, 0) < 0)
 		return error_new(ERROR_INVALID,
 		                 "a user namespace needs a mapping for its root, user and group 0");
 	return NULL;
 }
 
-fallible plan_map_mount(const struct plan *plan, int mount)
+fallible plan_map_mount(struct plan *plan, int mount)
 {
-	auto_fd int userns = -1;
-	TRY(idmap_make(plan->uids, plan->n_uids, plan->gids, plan->n_gids, &userns));
-	int sys = mount_idmap(mount, userns, false);
+	if (plan->id_mapping < 0)
+		TRY(idmap_make(&plan->ids, &plan->id_mapping));
+	int sys = mount_idmap(mount, plan->id_mapping, false);
 	if (sys == EINVAL || sys == EOPNOTSUPP || sys == ENOSYS)
 		return error_new(ERROR_UNSUPPORTED,
 		                 "user namespace: this kernel can't map the IDs of the file system "
@@ -69,7 +104,7 @@ static void layers_done(struct layers *l)
 	free(l->fds);
 }
 
-static fallible map_layer(const struct plan *plan, int fd, int *ret)
+static fallible map_layer(struct plan *plan, int fd, int *ret)
 {
 	auto_fd int mount = -1;
 	int sys = mount_clone(fd, "", false, &mount);
@@ -84,14 +119,14 @@ static fallible map_layer(const struct plan *plan, int fd, int *ret)
 // is mapped couldn't get overlay's own work folder, since our IDs have no place in the mapping.
 static fallible own_upper(const struct plan *plan, int upper)
 {
-	uid_t uid = (uid_t)id_map_outside(plan->uids, plan->n_uids, 0);
-	gid_t gid = (gid_t)id_map_outside(plan->gids, plan->n_gids, 0);
+	uid_t uid = (uid_t)id_map_outside(plan->ids.uids, plan->ids.n_uids, 0);
+	gid_t gid = (gid_t)id_map_outside(plan->ids.gids, plan->ids.n_gids, 0);
 	if (fchownat(upper, "", uid, gid, AT_EMPTY_PATH) < 0)
 		FAIL_ERRNO("root file system: owner");
 	return NULL;
 }
 
-fallible plan_mapped_overlay(const struct runtime_root *root, const struct plan *plan, int *ret)
+fallible plan_mapped_overlay(const struct runtime_root *root, struct plan *plan, int *ret)
 {
 	defer(layers_done) struct layers lowers = {0};
 	lowers.fds = alloc_array(root->n_lowers, sizeof *lowers.fds);

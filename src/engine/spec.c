@@ -156,8 +156,6 @@ static void apply_texts(struct oci_spec *spec, const struct spec_request *r)
 		l->cgroups_path = *r->cgroup ? oci_spec_string(spec, r->cgroup) : NULL;
 	if (r->rootfs_propagation && *r->rootfs_propagation)
 		l->rootfs_propagation = oci_spec_string(spec, r->rootfs_propagation);
-	if (r->apparmor_profile && *r->apparmor_profile)
-		spec->process.apparmor_profile = oci_spec_string(spec, r->apparmor_profile);
 	if (r->rdt_class && *r->rdt_class) {
 		l->intel_rdt.present = true;
 		l->intel_rdt.clos_id = oci_spec_string(spec, r->rdt_class);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the spec takes from this machine: its name, our capabilities, device nodes.
 // Specification: containerd 2.1 pkg/oci/utils_unix.go (which nodes --privileged passes).
+#include "engine/apparmor.h"
 #include "engine/blockio.h"
 #include "kernel/capability.h"
 #include "sys/fd.h"
@@ -163,7 +164,6 @@ static fallible look(const struct spec_request *r, struct spec_host *host)
 // What a kernel or machine without it can't have, in ctr's words.
 static fallible refuse_missing(const struct spec_request *r)
 {
-	static const char profiles[] = "/sys/kernel/security/apparmor/profiles";
 	if (r->runc_systemd_cgroup && !(r->cgroup && *r->cgroup))
 		return error_new(ERROR_USAGE,
 		                 "option --runc-systemd-cgroup requires --cgroup to be set, e.g. "
@@ -173,12 +173,12 @@ static fallible refuse_missing(const struct spec_request *r)
 			ERROR_UNSUPPORTED,
 			"--runc-systemd-cgroup: coracle makes its cgroups itself, and asks no "
 			"systemd");
-	if (!r->apparmor_default_profile)
+	if (!r->apparmor_default_profile || !*r->apparmor_default_profile)
 		return NULL;
-	auto_fd int fd = open(profiles, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return error_new(ERROR_UNSUPPORTED, "open %s: no such file or directory", profiles);
-	return error_new(ERROR_UNSUPPORTED, "--apparmor-default-profile: not in coracle yet");
+	if (r->apparmor_profile && *r->apparmor_profile)
+		return error_new(ERROR_USAGE,
+		                 "apparmor-profile conflicts with apparmor-default-profile");
+	return apparmor_have_default(r->apparmor_default_profile);
 }
 
 fallible spec_host_look(const struct spec_request *request, struct spec_host *ret)

@@ -96,7 +96,10 @@ fallible spec_apply_privileges(struct oci_spec *spec, const struct spec_request 
 		add_device(spec, d);
 		oci_spec_add_device_rule(spec, true, d->type, d->major, d->minor, "rwm");
 	}
-	if (r->apparmor_profile && *r->apparmor_profile) // beats --privileged
-		spec->process.apparmor_profile = oci_spec_string(spec, r->apparmor_profile);
+	const char *profile = r->apparmor_profile && *r->apparmor_profile
+	                              ? r->apparmor_profile
+	                              : r->apparmor_default_profile;
+	if (profile && *profile) // beats --privileged
+		spec->process.apparmor_profile = oci_spec_string(spec, profile);
 	return NULL;
 }

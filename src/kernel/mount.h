@@ -91,6 +91,10 @@ struct mount_overlay {
 // directory. One lower without an upper is no overlay for the kernel: gives a read-only clone.
 // On kernels before 6.13 layers go by name, before 6.8 in one short string: then about 80 layers.
 // How is found out once in a process, by the errors. The working directory is restored; call it
-// with one thread. The lowers must be in this mount namespace (before 6.15), or detached clones.
+// with one thread. The lowers must be in this mount namespace, or (since 6.15) detached clones.
 // Errors: LIMIT (too many layers), INVALID, SYSTEM with the kernel's words.
 fallible mount_make_overlay(const struct mount_overlay *o, int *ret_mount);
+// The same, with the lowers seen through the ID map of `userns` (kernel/idmap.h); upper and work
+// are as they are. All of them must be in this mount namespace, not covered, and have paths.
+// UNSUPPORTED: their file system takes no map.
+fallible mount_make_mapped_overlay(const struct mount_overlay *o, int userns, int *ret_mount);

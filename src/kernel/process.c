@@ -27,6 +27,12 @@ int pidfd_open_process(pid_t pid, int *ret_pidfd)
 	return 0;
 }
 
+int pidfd_take_descriptor(int pidfd, int fd, int *ret)
+{
+	*ret = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	return *ret < 0 ? errno : 0;
+}
+
 int pidfd_signal(int pidfd, int signal)
 {
 	return result(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));

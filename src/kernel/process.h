@@ -6,8 +6,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-int pidfd_open_process(pid_t pid, int *ret_pidfd); // ESRCH; EINVAL for a thread
-int pidfd_signal(int pidfd, int signal);           // ESRCH: ended and reaped
+int pidfd_open_process(pid_t pid, int *ret_pidfd);      // ESRCH; EINVAL for a thread
+int pidfd_take_descriptor(int pidfd, int fd, int *ret); // a copy of the process' `fd`
+int pidfd_signal(int pidfd, int signal);                // ESRCH: ended and reaped
 enum pidfd_wait { PIDFD_REAP = 0, PIDFD_KEEP = 1, PIDFD_NO_HANG = 2 };
 // Waits for a child (over EINTR). *ret_status as waitpid(2) writes it. PIDFD_KEEP leaves it to be
 // waited for again; PIDFD_NO_HANG: EAGAIN if it still runs. ECHILD: not our child.

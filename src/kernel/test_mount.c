@@ -312,6 +312,50 @@ static int overlay_user_xattrs(void)
 	return overlay_works(OVERLAY_BY_FD, 2, true);
 }
 
+static int mapped_works(const int *lowers, int userns)
+{
+	auto_fd int upper = open_path("up"), work = open_path("work"), mount = -1;
+	const struct mount_overlay o = {lowers, 3, upper, work, false, false};
+	auto_error struct error *e = mount_make_mapped_overlay(&o, userns, &mount);
+	if (e && e->code == ERROR_UNSUPPORTED) {
+		fprintf(stderr, "SKIP: no idmapped tmpfs\n");
+		return CHILD_SKIPPED;
+	}
+	if (e)
+		fprintf(stderr, "%s\n", e->message);
+	auto_fd int target = open_path("m");
+	struct stat st;
+	CHECK(!e && mount_attach(mount, target) == 0);
+	CHECK(stat("m/f2", &st) == 0 && st.st_uid == 100000 && st.st_gid == 100000);
+	CHECK(stat("l2/f2", &st) == 0 && st.st_uid == 0);
+	CHECK(make_file("m/new", "y") == 1 && has_text(upper, "new", "y"));
+	CHECK(mount_detach(mount) == 0 && unlink("up/new") == 0);
+	return CHILD_OK;
+}
+
+static int overlay_mapped(void)
+{
+	int lowers[3];
+	struct id_map map = {0, 100000, 65536};
+	const struct id_maps maps = {&map, &map, 1, 1};
+	auto_fd int userns = -1, view = -1;
+	CHECK(make_layers(lowers, 3) == CHILD_OK);
+	CHECK_OK(idmap_make(&maps, &userns));
+	int outcome = mapped_works(lowers, userns);
+	if (outcome != CHILD_OK)
+		return outcome;
+	struct stat st;
+	struct mount_overlay one = {lowers, 1, -1, -1, false, false};
+	CHECK_OK(mount_make_mapped_overlay(&one, userns, &view));
+	CHECK(fstatat(view, "f0", &st, 0) == 0 && st.st_uid == 100000);
+	auto_fd int covered = open_path("l1"), cover = -1;
+	one.lowers = &covered;
+	CHECK(mount_clone(lowers[0], "", false, &cover) == 0 && mount_attach(cover, covered) == 0);
+	auto_error struct error *e = mount_make_mapped_overlay(&one, userns, &view);
+	CHECK(e && strstr(e->message, "/l1: is covered by a mount"));
+	return CHILD_OK;
+}
+
 static int overlay_refuses(void)
 {
 	int lowers[3], many[501];
@@ -395,6 +439,7 @@ MOUNT_TEST(overlay_by_name)
 MOUNT_TEST(overlay_by_string)
 MOUNT_TEST(overlay_user_xattrs)
 MOUNT_TEST(overlay_refuses)
+MOUNT_TEST(overlay_mapped)
 MOUNT_TEST(overlay_views)
 MOUNT_TEST(overlay_forged_redirect)
 
@@ -415,6 +460,7 @@ int main(void)
 		cmocka_unit_test(test_overlay_by_string),
 		cmocka_unit_test(test_overlay_user_xattrs),
 		cmocka_unit_test(test_overlay_refuses),
+		cmocka_unit_test(test_overlay_mapped),
 		cmocka_unit_test(test_overlay_views),
 		cmocka_unit_test(test_overlay_forged_redirect),
 	};

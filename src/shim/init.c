@@ -92,6 +92,47 @@ static _Noreturn void execute(int report, char *argv[])
 	fail(report, SHIM_REPORT_EXEC, errno, "");
 }
 
+// ---- AppArmor -----------------------------------------------------------------------------------
+
+// Files below /proc/TID/attr take words of this process alone, opened by the program that writes.
+struct profile {
+	const char *name; // NULL: none
+	int at_exec, now;
+};
+
+static int open_attribute(int task, const char *ours, const char *any)
+{
+	int fd = openat(task, ours, O_WRONLY | O_CLOEXEC);
+	return fd < 0 && errno == ENOENT ? openat(task, any, O_WRONLY | O_CLOEXEC) : fd;
+}
+
+static int open_profile(int task, const char *name, bool stays, struct profile *ret)
+{
+	ret->name = name;
+	ret->at_exec = open_attribute(task, "attr/apparmor/exec", "attr/exec");
+	ret->now = -1;
+	if (ret->at_exec >= 0 && stays)
+		ret->now = open_attribute(task, "attr/apparmor/current", "attr/current");
+	if (ret->at_exec < 0 || (stays && ret->now < 0))
+		return errno;
+	close(task);
+	return 0;
+}
+
+static int write_profile(int fd, const char *verb, const char *name)
+{
+	char words[512]; // the kernel takes all in one write
+	size_t n = strlen(verb), n_name = strlen(name);
+	if (n + n_name > sizeof words)
+		return ENAMETOOLONG;
+	memcpy(words, verb, n);
+	memcpy(words + n, name, n_name);
+	ssize_t written = write(fd, words, n + n_name);
+	int sys = written < 0 ? errno : 0;
+	close(fd);
+	return sys;
+}
+
 // ---- As the init that stays ---------------------------------------------------------------------
 
 // The kernel's sets, all 64 of them: a libc keeps the first real-time signals for itself.
@@ -174,7 +215,8 @@ static _Noreturn void serve(pid_t program)
 	}
 }
 
-static _Noreturn void stay(int report, const struct capabilities *c, int argc, char *argv[])
+static _Noreturn void stay(int report, const struct capabilities *c, const struct profile *p,
+                           int argc, char *argv[])
 {
 	static char stack[8192];
 	struct start start = {report, argv[SHIM_INIT_STAY][0] == 't', getpid(), argv};
@@ -189,6 +231,9 @@ static _Noreturn void stay(int report, const struct capabilities *c, int argc, c
 	                      &start);
 	if (program < 0)
 		fail(report, SHIM_REPORT_STAY, errno, "clone");
+	int sys = p->name ? write_profile(p->now, "changeprofile ", p->name) : 0;
+	if (sys)
+		fail(report, SHIM_REPORT_PROFILE, sys, "");
 	// Whoever reads the program's output has to see its end.
 	for (int fd = 0; fd < 3; fd++)
 		close(fd);
@@ -239,6 +284,18 @@ static int take_rights(const struct rights *r, uint32_t *ret_step)
 	return r->filter < 0 ? 0 : load_filter(r->filter, (unsigned)r->flags);
 }
 
+// "FD,NAME"
+static int take_profile(const char *text, bool stays, struct profile *ret)
+{
+	uint64_t task;
+	if (*text == '-')
+		return 0;
+	if (!number_parse(&text, 10, &task) || *text != ',' || task > INT32_MAX)
+		return EINVAL;
+	int sys = open_profile((int)task, text + 1, stays, ret);
+	return sys ? sys : write_profile(ret->at_exec, "exec ", ret->name);
+}
+
 static int enter_hook(void *context)
 {
 	uint32_t step;
@@ -261,6 +318,7 @@ int main(int argc, char *argv[])
 	int report, hooks = -1, sys = 0;
 	uint32_t step = 0;
 	struct rights rights = {.filter = -1};
+	struct profile profile = {NULL, -1, -1};
 	const char *text = argc > 3 ? argv[3] : "";
 	if (argc <= SHIM_INIT_ARGUMENTS || !parse_fd(argv[1], &report))
 		_exit(2);
@@ -274,6 +332,9 @@ int main(int argc, char *argv[])
 	if (hooks >= 0)
 		run_hooks(report, hooks, &rights);
 	bool stays = argv[SHIM_INIT_STAY][0] != '-';
+	sys = take_profile(argv[SHIM_INIT_PROFILE], stays, &profile);
+	if (sys)
+		fail(report, SHIM_REPORT_PROFILE, sys, "");
 	if (stays)
 		sys = prepare_stay();
 	if (sys)
@@ -282,6 +343,6 @@ int main(int argc, char *argv[])
 	if (sys)
 		fail(report, step, sys, "");
 	if (stays)
-		stay(report, &rights.capabilities, argc, argv);
+		stay(report, &rights.capabilities, &profile, argc, argv);
 	execute(report, argv);
 }

@@ -83,7 +83,7 @@ struct shim_message {
 // runs it (CVE-2019-5736). So init first becomes coracle-init (beside coracle-shim; static always,
 // since nothing else of ours is in the container), from a read-only clone of its mount that nobody
 // else sees, and that executes the program:
-//     coracle-init REPORT FILTER FLAGS CAPABILITIES STAY HOOKS PROGRAM ARG0…
+//     coracle-init REPORT FILTER FLAGS CAPABILITIES STAY HOOKS PROFILE PROGRAM ARG0…
 // REPORT is the descriptor for a struct shim_report if it fails; FILTER that of a seccomp filter to
 // be loaded with FLAGS (hexadecimal), or "-"; CAPABILITIES "P,E,I,A", hexadecimal masks of what is
 // to be permitted, effective, inheritable and ambient, or "-": as it is.
@@ -100,8 +100,17 @@ struct shim_message {
 // will, or "-". Texts, each with its zero: the state before and behind the pid (shim/hook.h), then
 // of each hook TIMEOUT (seconds, or 0), the number of its arguments, that of its variables, PATH,
 // the arguments, the variables.
+//
+// PROFILE is "FD,NAME", the host's /proc/TID of this process and the AppArmor profile that the
+// program comes under when it is executed, or "-". One that stays goes there too, afterwards: a
+// profile need not allow to execute the program.
 #define SHIM_INIT "coracle-init"
-enum { SHIM_INIT_STAY = 5, SHIM_INIT_HOOKS, SHIM_INIT_ARGUMENTS = 8 }; // before ARG0
+enum { // before ARG0
+	SHIM_INIT_STAY = 5,
+	SHIM_INIT_HOOKS,
+	SHIM_INIT_PROFILE,
+	SHIM_INIT_ARGUMENTS = 9,
+};
 
 struct shim_report {
 	uint32_t step;  // enum shim_report_step, or a step of runtime/linux/report.h
@@ -115,4 +124,5 @@ enum shim_report_step {
 	SHIM_REPORT_EXEC,
 	SHIM_REPORT_STAY,
 	SHIM_REPORT_HOOK,
+	SHIM_REPORT_PROFILE,
 };

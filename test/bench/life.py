@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A container's life beside containerd's and podman's: exec, memory of idle containers, many at once,
-the thousandth container, a long log. Interleaved in one run, on a fresh ext4 with a journal.
+"""A container's life beside containerd's, docker's and podman's: exec, memory of idle containers, many at
+once, the thousandth container, a long log. Interleaved in one run, on a fresh ext4 with a journal.
 
   test/bench/life.py [--rounds N] [--no-peers] [PART...]     parts: exec idle many thousand log
 
-Needs root, and for the peers test/bench/peers.sh, podman and conmon. Prints tables in Markdown.
+Needs root, and for the peers test/bench/peers.sh, Debian's docker.io, podman and conmon. Prints tables in Markdown.
 """
 import argparse
 import contextlib
@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from run import BUILD, IMAGE, PEERS, SUBNETS, TOP, Peers, build, disks, measure, network, program  # noqa: E402
-from harness import images, sandbox  # noqa: E402
+from harness import images, peers as others, sandbox  # noqa: E402
 
 CTR = [str(PEERS / "bin/ctr")]
 QUIET = {"stdout": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
@@ -33,23 +33,34 @@ def do(argv, **how):
 
 
 class Engines:
-    """How each engine says a thing; `podman` and `ctr` only where they are there."""
+    """How each engine says a thing; those beside us only where they are there."""
 
-    def __init__(self, disk, peers):
+    def __init__(self, disk, peers, dockerd):
         self.coracle = program(disk)
         self.ctr = CTR if peers else None
         self.podman = [shutil.which("podman"), "--root", str(disk / "podman"), "--runroot", "/run/bench-podman", "--cgroup-manager",
                        "cgroupfs", "--runtime", "runc", "--events-backend", "file"]
         if not peers or not self.podman[0] or not shutil.which("conmon"):
             self.podman = None
+        self.docker = dockerd.argv if dockerd else None
         do([*self.coracle, "images", "import", TOP / ".cache/busybox.tar"])
-        if self.podman:
-            do([*self.podman, "load", "-i", TOP / ".cache/busybox.tar"], stderr=subprocess.DEVNULL)
+        for name in ("podman", "docker"):
+            if getattr(self, name):
+                do([*getattr(self, name), "load", "-i", TOP / ".cache/busybox.tar"], stderr=subprocess.DEVNULL)
 
     def names(self):
-        return [name for name in ("coracle", "ctr", "podman") if getattr(self, name)]
+        return [name for name in ("coracle", "ctr", "docker", "podman") if getattr(self, name)]
+
+    def run(self, name, ident):
+        if name == "ctr":
+            return [*self.ctr, "run", "--rm", IMAGE, ident, "true"]
+        if name == "docker":
+            return [*self.docker, "run", "--rm", "--name", ident, "--network", "none", "busybox", "true"]
+        return [*self.coracle, "run", "--rm", "busybox", ident, "true"]
 
     def start(self, name, ident, *command):
+        if name == "docker":
+            return [*self.docker, "run", "-d", "--name", ident, "--network", "none", "busybox", *command]
         if name == "podman":
             return [*self.podman, "run", "-d", "--name", ident, "--network", "none", "--log-driver", "k8s-file", *LIMITS,
                     "busybox", *command]
@@ -68,12 +79,15 @@ class Engines:
             do([*self.ctr, "containers", "rm", ident])
         elif name == "podman":
             do([*self.podman, "rm", "-f", "-t", "0", ident])
+        elif name == "docker":
+            do([*self.docker, "rm", "-f", ident])
         else:
             do([*self.coracle, "rm", "-f", ident])
 
     def end(self):
         """Nothing stays of a bench that fell over."""
-        for name, listed in (("coracle", [*self.coracle, "ps", "-aq"]), ("ctr", [*(self.ctr or []), "c", "ls", "-q"])):
+        for name, listed in (("coracle", [*self.coracle, "ps", "-aq"]), ("ctr", [*(self.ctr or []), "c", "ls", "-q"]),
+                             ("docker", [*(self.docker or []), "ps", "-aq"])):
             if getattr(self, name):
                 for ident in subprocess.run(listed, stdout=subprocess.PIPE, text=True).stdout.split():
                     with contextlib.suppress(subprocess.CalledProcessError):  # half of one
@@ -112,7 +126,8 @@ def bench_exec(engines, rounds):
 
 # --- idle: what stays in memory
 
-MONITORS = {"coracle": "coracle-shim", "ctr": "containerd-shim-runc-v2", "podman": "conmon"}
+MONITORS = {"coracle": "coracle-shim", "ctr": "containerd-shim-runc-v2", "docker": "containerd-shim-runc-v2",
+            "podman": "conmon"}
 
 
 def processes():
@@ -132,7 +147,8 @@ def pss_kib(pid):
     return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
 
 
-def bench_idle(engines, _, daemon):
+def bench_idle(engines, _, daemons):
+    """`daemons`: {name: pids}, with what they started before there was a container."""
     print("\n### 51 idle containers (`sleep`)\n")
     print("| | PSS KiB, all | daemon | monitors | the containers' own | a monitor |\n|---|---|---|---|---|---|")
     for name in engines.names():
@@ -144,7 +160,7 @@ def bench_idle(engines, _, daemon):
         monitors = [pid for pid, of in now.items() if of[0] == MONITORS[name][:15]]
         own = [pid for pid, of in now.items() if of[1] in monitors]
         assert len(own) == 51, now
-        parts = [pss_kib(daemon) if name == "ctr" else 0, sum(map(pss_kib, monitors)), sum(map(pss_kib, own))]
+        parts = [sum(map(pss_kib, daemons.get(name, []))), sum(map(pss_kib, monitors)), sum(map(pss_kib, own))]
         print(f"| {name} | {sum(parts)} | {parts[0]} | {parts[1]} | {parts[2]} | {parts[1] / len(monitors):.0f} |")
         for i in range(51):
             engines.remove(name, f"i{i}")
@@ -158,9 +174,8 @@ def bench_many(engines, rounds):
     for _ in range(5):
         for name, found in turns.items():
             n = 600 if name == "coracle" else 96
-            words = [*engines.coracle, "run", "--rm", "busybox"] if name == "coracle" else [*CTR, "run", "--rm", IMAGE]
             began = time.monotonic()
-            do(["xargs", "-P", "12", "-I", "{}", *words, "m{}", "true"], stdin=None,
+            do(["xargs", "-P", "12", "-I", "{}", *engines.run(name, "m{}")], stdin=None,
                input="\n".join(map(str, range(n))).encode())
             found.append(n / (time.monotonic() - began))
     for name, found in turns.items():
@@ -231,11 +246,18 @@ def main():
           f"{os.getloadavg()[0]:.1f}", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # leaves by the doors below
     for kind, folder in disks(["ext4"]):
-        with Peers(folder) if peers else open(os.devnull) as running:
-            engines = Engines(folder, peers)
+        with contextlib.ExitStack() as running:
+            daemons, dockerd = {}, None
+            if peers:
+                daemons["ctr"] = [running.enter_context(Peers(folder)).daemon.pid]
+            if peers and not others.why_no_docker():
+                dockerd = running.enter_context(others.Docker(folder / "docker"))
+                its = dockerd.daemon.pid
+                daemons["docker"] = [its, *(pid for pid, (_, parent) in processes().items() if parent == its)]
+            engines = Engines(folder, peers, dockerd)
             try:
                 for part in options.parts:
-                    more = (running.daemon.pid if peers else 0,) if part == "idle" else ()
+                    more = (daemons,) if part == "idle" else ()
                     parts[part](engines, options.rounds, *more)
                     sys.stdout.flush()
             finally:

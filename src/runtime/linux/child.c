@@ -240,6 +240,16 @@ static int step_privileges(struct child *c)
 	return c->plan->no_new_privs ? process_no_new_privs() : 0;
 }
 
+// The host's /proc becomes our own directory in it: no more goes into coracle-init.
+static int step_task(struct child *c)
+{
+	int proc = c->plan->proc;
+	if (proc < 0)
+		return 0;
+	auto_fd int task = openat(proc, "thread-self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return task < 0 || dup3(task, proc, O_CLOEXEC) < 0 ? errno : 0;
+}
+
 // With no_new_privs the filter goes in last, by coracle-init; without it loading needs
 // CAP_SYS_ADMIN, which we are about to lose.
 static int step_early_seccomp(struct child *c)
@@ -316,7 +326,7 @@ static int step_exec(struct child *c)
 		return sys;
 	signals_reset();
 	p->init_argv[SHIM_INIT_ARGUMENTS - 1] = c->program;
-	if (fcntl(p->report, F_SETFD, 0) < 0 ||
+	if (fcntl(p->report, F_SETFD, 0) < 0 || (p->proc >= 0 && fcntl(p->proc, F_SETFD, 0) < 0) ||
 	    (p->filter_fd >= 0 && fcntl(p->filter_fd, F_SETFD, 0) < 0) ||
 	    (p->hooks_fd >= 0 && fcntl(p->hooks_fd, F_SETFD, 0) < 0) ||
 	    (p->code >= 0 && fcntl(p->code, F_SETFD, 0) < 0))
@@ -356,6 +366,7 @@ static const struct step init_steps[] = {
 	{STEP_HOME,             child_home},
 	{STEP_RLIMITS,          child_rlimits},
 	{STEP_PERSONALITY,      step_personality},
+	{STEP_TASK,             step_task},
 	{STEP_PRIVILEGES,       step_privileges},
 	{STEP_EARLY_SECCOMP,    step_early_seccomp},
 	{STEP_BOUNDING,         step_bounding},      // needs CAP_SETPCAP
@@ -383,6 +394,7 @@ static const struct step exec_steps[] = {
 	{STEP_HOME,             child_home},
 	{STEP_RLIMITS,          child_rlimits},
 	{STEP_PERSONALITY,      step_personality},
+	{STEP_TASK,             step_task},
 	{STEP_PRIVILEGES,       step_privileges},
 	{STEP_EARLY_SECCOMP,    step_early_seccomp},
 	{STEP_BOUNDING,         step_bounding},

@@ -89,12 +89,12 @@ static void plan_keep(struct plan *plan)
 {
 	size_t n = 0;
 	plan->kept = arena_alloc(plan->arena, (plan->n_mounts + plan->n_joins + plan->n_devices +
-	                                       CGROUP_ENTRANCES + 15) *
+	                                       CGROUP_ENTRANCES + 16) *
 	                                              sizeof *plan->kept);
 	const int single[] = {plan->console,  plan->root,     plan->null_mount,   plan->null,
 	                      plan->stdio[0], plan->stdio[1], plan->stdio[2],     plan->report,
 	                      plan->go,       plan->sync,     plan->init_program, plan->filter_fd,
-	                      plan->code,     plan->hooks_fd};
+	                      plan->code,     plan->hooks_fd, plan->proc};
 	for (size_t i = 0; i < sizeof single / sizeof *single; i++)
 		plan->kept[n++] = single[i];
 	for (size_t i = 0; i < plan->n_mounts; i++)

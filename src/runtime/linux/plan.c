@@ -252,18 +252,10 @@ fallible plan_sysctls(const struct oci_spec *spec, struct plan *plan)
 fallible plan_refuse(const struct oci_spec *spec)
 {
 	const struct oci_linux *l = &spec->linux_;
-	const char *profile = spec->process.apparmor_profile;
-	bool wants_apparmor = profile && *profile && strcmp(profile, "unconfined") != 0;
-	bool has_apparmor = access("/sys/module/apparmor", F_OK) == 0;
-	if (wants_apparmor && !has_apparmor)
-		return error_new(ERROR_UNSUPPORTED,
-		                 "process.apparmorProfile %.64s: this kernel has no AppArmor",
-		                 profile);
 	const struct {
 		bool is_wanted;
 		const char *what;
 	} wishes[] = {
-		{wants_apparmor && has_apparmor, "process.apparmorProfile: AppArmor is"},
 		{spec->process.selinux_label && *spec->process.selinux_label,
 	         "process.selinuxLabel: SELinux is"},
 		{l->mount_label && *l->mount_label, "linux.mountLabel: SELinux is"},
@@ -292,6 +284,7 @@ static struct plan *plan_new(void)
 	                      .filter_fd = -1,
 	                      .hooks_fd = -1,
 	                      .code = -1,
+	                      .proc = -1,
 	                      .user_namespace = -1,
 	                      .id_mapping = -1,
 	                      .rdt_tasks = -1,
@@ -322,6 +315,7 @@ fallible plan_make(const struct runtime_request *request, bool enforces_devices,
 	TRY(plan_namespaces(request, plan));
 	TRY(plan_id_maps(request, plan));
 	TRY(plan_rdt(spec, plan));
+	TRY(plan_apparmor(spec, plan));
 	TRY(plan_process(request, plan));
 	TRY(plan_seccomp(request, plan));
 	TRY(plan_sysctls(spec, plan));
@@ -383,6 +377,7 @@ fallible plan_make_exec(const struct runtime_request *request, int init_pidfd, p
 		TRY(id_maps_read(init, plan->arena, &plan->ids, &plan->denies_groups));
 	}
 	TRY(plan_rdt(spec, plan));
+	TRY(plan_apparmor(spec, plan));
 	plan->joins = arena_alloc(plan->arena, sizeof *plan->joins);
 	plan->joins[0] = (struct plan_join){-1, all};
 	plan->n_joins = 1;
@@ -418,6 +413,7 @@ void plan_close(struct plan *plan)
 	close_fd(&plan->filter_fd);
 	close_fd(&plan->hooks_fd);
 	close_fd(&plan->code);
+	close_fd(&plan->proc);
 	for (size_t i = 0; i < plan->n_devices; i++)
 		close_fd(&plan->devices[i].source);
 	for (size_t i = 0; i < plan->n_joins; i++)

@@ -112,6 +112,8 @@ struct plan {
 	bool has_filter;
 	struct seccomp_filter filter;
 	int filter_fd;             // the same in memory, for coracle-init; -1
+	const char *apparmor;      // the profile's name; NULL: none
+	int proc;                  // the host's /proc, for init to find itself in; -1
 	const struct hooks *hooks; // borrowed; NULL: there are none
 	int hooks_fd;              // startContainer's, for coracle-init; -1
 	int code;                  // eventfd for an exit code of 32 bits; -1
@@ -159,6 +161,7 @@ fallible plan_map_mount(struct plan *plan, int mount);
 // An overlay whose layers are seen through that mapping.
 fallible plan_mapped_overlay(const struct runtime_root *root, struct plan *plan, int *ret);
 fallible plan_rdt(const struct oci_spec *spec, struct plan *plan);
+fallible plan_apparmor(const struct oci_spec *spec, struct plan *plan);
 fallible plan_namespaces(const struct runtime_request *request, struct plan *plan);
 fallible plan_sysctls(const struct oci_spec *spec, struct plan *plan);
 fallible plan_process(const struct runtime_request *request, struct plan *plan);

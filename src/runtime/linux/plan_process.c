@@ -175,6 +175,9 @@ fallible plan_init_program(const struct runtime_request *request, struct plan *p
 	                                                         : "init";
 	plan->init_argv[n++] =
 		plan->hooks_fd < 0 ? "-" : arena_printf(plan->arena, "%d", plan->hooks_fd);
+	plan->init_argv[n++] =
+		plan->proc < 0 ? "-"
+			       : arena_printf(plan->arena, "%d,%s", plan->proc, plan->apparmor);
 	plan->init_argv[n++] = ""; // the program, once init has found it
 	for (size_t i = 0; i < args->n; i++)
 		plan->init_argv[n++] = args->items[i];

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 static fallible copy_maps(struct arena *arena, const char *what, const struct oci_id_mappings *list,
                           struct id_map **ret, size_t *ret_n)
@@ -80,39 +79,20 @@ fallible plan_id_maps(const struct runtime_request *request, struct plan *plan)
 	return NULL;
 }
 
+static fallible need_mapping(struct plan *plan)
+{
+	return plan->id_mapping < 0 ? idmap_make(&plan->ids, &plan->id_mapping) : NULL;
+}
+
 fallible plan_map_mount(struct plan *plan, int mount)
 {
-	if (plan->id_mapping < 0)
-		TRY(idmap_make(&plan->ids, &plan->id_mapping));
+	TRY(need_mapping(plan));
 	int sys = mount_idmap(mount, plan->id_mapping, false);
 	if (sys == EINVAL || sys == EOPNOTSUPP || sys == ENOSYS)
 		return error_new(ERROR_UNSUPPORTED,
 		                 "user namespace: this kernel can't map the IDs of the file system "
 		                 "that the layers lie on");
 	return sys ? error_system(sys, "user namespace: map the layers") : NULL;
-}
-
-struct layers { // clones with the mapping
-	int *fds;
-	size_t n;
-};
-
-static void layers_done(struct layers *l)
-{
-	while (l->n)
-		close(l->fds[--l->n]);
-	free(l->fds);
-}
-
-static fallible map_layer(struct plan *plan, int fd, int *ret)
-{
-	auto_fd int mount = -1;
-	int sys = mount_clone(fd, "", false, &mount);
-	if (sys)
-		return error_system(sys, "root file system: clone");
-	TRY(plan_map_mount(plan, mount));
-	*ret = fd_take(&mount);
-	return NULL;
 }
 
 // What the container writes is the namespace's on disk as well, as with containerd: an upper that
@@ -128,20 +108,15 @@ static fallible own_upper(const struct plan *plan, int upper)
 
 fallible plan_mapped_overlay(const struct runtime_root *root, struct plan *plan, int *ret)
 {
-	defer(layers_done) struct layers lowers = {0};
-	lowers.fds = alloc_array(root->n_lowers, sizeof *lowers.fds);
-	for (size_t i = 0; i < root->n_lowers; i++) {
-		TRY(map_layer(plan, root->lowers[i], &lowers.fds[i]));
-		lowers.n++;
-	}
+	TRY(need_mapping(plan));
 	if (root->upper >= 0)
 		TRY(own_upper(plan, root->upper));
-	const struct mount_overlay overlay = {.lowers = lowers.fds,
-	                                      .n_lowers = lowers.n,
+	const struct mount_overlay overlay = {.lowers = root->lowers,
+	                                      .n_lowers = root->n_lowers,
 	                                      .upper = root->upper,
 	                                      .work = root->work,
 	                                      .is_volatile = root->is_volatile};
-	TRY_AS(mount_make_overlay(&overlay, ret), "root file system");
+	TRY_AS(mount_make_mapped_overlay(&overlay, plan->id_mapping, ret), "root file system");
 	return NULL;
 }
 
@@ -159,34 +134,5 @@ fallible plan_early_mounts(struct plan *plan)
 		if (m->source < 0)
 			FAIL_ERRNO("mount at %s", m->target);
 	}
-	return NULL;
-}
-
-// ---- resctrl ------------------------------------------------------------------------------------
-
-#define RESCTRL "/sys/fs/resctrl"
-enum { RESCTRL_MAGIC = 0x7655821 };
-
-fallible plan_rdt(const struct oci_spec *spec, struct plan *plan)
-{
-	const struct oci_intel_rdt *rdt = &spec->linux_.intel_rdt;
-	struct statfs fs;
-	if (!rdt->present)
-		return NULL;
-	const char *class = rdt->clos_id;
-	if (rdt->l3_cache_schema || rdt->mem_bw_schema || rdt->enable_cmt || rdt->enable_mbm ||
-	    !class || !*class)
-		return error_new(ERROR_UNSUPPORTED,
-		                 "linux.intelRdt: only joining a class that is there is supported");
-	if (strchr(class, '/') || *class == '.' || !strcmp(class, "info") ||
-	    !strcmp(class, "mon_groups") || !strcmp(class, "mon_data"))
-		return error_new(ERROR_INVALID, "linux.intelRdt: \"%.64s\" is no class", class);
-	if (statfs(RESCTRL, &fs) < 0 || fs.f_type != RESCTRL_MAGIC)
-		return error_new(ERROR_UNSUPPORTED,
-		                 "resctrl class %.64s: nothing is mounted at " RESCTRL, class);
-	auto_free char *path = alloc_printf(RESCTRL "/%s/tasks", class);
-	plan->rdt_tasks = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (plan->rdt_tasks < 0)
-		FAIL_ERRNO("resctrl class %.64s: %s", class, path);
 	return NULL;
 }

@@ -23,6 +23,7 @@ static const char *const texts[STEPS] = {
 	[STEP_PIVOT]            = "change the root",
 	[STEP_HOME]             = "find the home directory",
 	[STEP_PERSONALITY]      = "set the personality",
+	[STEP_TASK]             = "find itself in /proc",
 	[STEP_PRIVILEGES]       = "forbid new privileges",
 	[STEP_EARLY_SECCOMP]    = "load the seccomp filter",
 	[STEP_BOUNDING]         = "drop capabilities",
@@ -79,6 +80,15 @@ static struct error *stay_error(const struct shim_report *r)
 	return error_hint(e, "a seccomp profile has to allow what an init does");
 }
 
+static struct error *profile_error(const struct plan *plan, const struct shim_report *r)
+{
+	if (r->sys == ENOENT)
+		return error_hint(error_new(ERROR_NOT_FOUND, "AppArmor profile %s: not loaded",
+		                            plan->apparmor),
+		                  "apparmor_parser -r FILE loads one");
+	return error_system(r->sys, "AppArmor profile %s", plan->apparmor);
+}
+
 struct error *report_error(const struct plan *plan, const struct shim_report *r)
 {
 	size_t i = (size_t)r->index;
@@ -116,6 +126,8 @@ struct error *report_error(const struct plan *plan, const struct shim_report *r)
 		return error_system(r->sys, "%s", texts[STEP_CAPABILITIES]);
 	case SHIM_REPORT_SECCOMP:
 		return error_system(r->sys, "%s", texts[STEP_EARLY_SECCOMP]);
+	case SHIM_REPORT_PROFILE:
+		return profile_error(plan, r);
 	case SHIM_REPORT_STAY:
 		return stay_error(r);
 	case STEP_FIND:

@@ -45,34 +45,33 @@ static fallible is_loaded(const char *name, bool *ret)
 }
 
 // What a container may, capabilities, seccomp and masked paths aside: no mounts, nothing of the
-// kernel's own in /proc and /sys written, signals and traces among its own.
+// kernel's own in /proc and /sys written (of the sysctls net and kernel.{msg,sem,shm}* may be,
+// which namespaces have), signals and traces among its own.
 static char *make_text(const char *name)
 {
-	return alloc_printf("#include <tunables/global>\n"
-	                    "profile %s flags=(attach_disconnected,mediate_deleted) {\n"
-	                    "  #include <abstractions/base>\n"
-	                    "  capability,\n"
-	                    "  file,\n"
-	                    "  network,\n"
-	                    "  umount,\n"
-	                    "  ptrace (read,readby,trace,tracedby) peer=%s,\n"
-	                    "  signal (send,receive) peer=%s,\n"
-	                    "  signal (receive) peer=unconfined,\n"
-	                    "  deny mount,\n"
-	                    "  deny /proc/* w,\n"
-	                    "  deny /proc/{kcore,kmem,mem,sysrq-trigger} rwklx,\n"
-	                    "  deny /proc/{acpi,bus,fs,irq,scsi}/** w,\n"
-	                    "  deny /proc/sys/[^k]** w,\n"
-	                    "  deny /proc/sys/kernel/{?,??,[^s][^h][^m]**} w,\n"
-	                    "  deny /sys/[^f]** wklx,\n"
-	                    "  deny /sys/f[^s]** wklx,\n"
-	                    "  deny /sys/fs/[^c]** wklx,\n"
-	                    "  deny /sys/fs/c[^g]** wklx,\n"
-	                    "  deny /sys/fs/cg[^r]** wklx,\n"
-	                    "  deny /sys/firmware/** rwklx,\n"
-	                    "  deny /sys/kernel/security/** rwklx,\n"
-	                    "}\n",
-	                    name, name, name);
+	return alloc_printf(
+		"#include <tunables/global>\n"
+		"profile %s flags=(attach_disconnected,mediate_deleted) {\n"
+		"  #include <abstractions/base>\n"
+		"  capability,\n"
+		"  file,\n"
+		"  network,\n"
+		"  umount,\n"
+		"  ptrace (read,readby,trace,tracedby) peer=%s,\n"
+		"  signal (send,receive) peer=%s,\n"
+		"  signal (receive) peer=unconfined,\n"
+		"  deny mount,\n"
+		"  deny /proc/* w,\n"
+		"  deny /proc/{kcore,kmem,mem,sysrq-trigger} rwklx,\n"
+		"  deny /proc/{acpi,bus,fs,irq,scsi}/** w,\n"
+		"  deny /proc/sys/{abi,debug,dev,fs,user,vm}/** w,\n"
+		"  deny /proc/sys/kernel/[^ms]** w,\n"
+		"  deny /proc/sys/kernel/{m[^s]**,s[^eh]**,se[^m]**} w,\n"
+		"  deny /sys/{block,bus,class,dev,devices,kernel,module,power}/** wklx,\n"
+		"  deny /sys/{firmware,hypervisor,kernel/{debug,security,tracing}}/** rwklx,\n"
+		"  deny /sys/fs/{bpf,btrfs,ext4,f2fs,fuse,pstore,resctrl,selinux,smackfs,xfs}/** wklx,\n"
+		"}\n",
+		name, name, name);
 }
 
 static fallible load(const char *name)

@@ -42,11 +42,13 @@ class Engines:
                        "cgroupfs", "--runtime", "runc", "--events-backend", "file"]
         if not peers or not self.podman[0] or not shutil.which("conmon"):
             self.podman = None
-        self.docker = dockerd.argv if dockerd else None
+        self.docker = [shutil.which("docker"), *dockerd.argv[1:]] if dockerd else None
         do([*self.coracle, "images", "import", TOP / ".cache/busybox.tar"])
+        exported = disk / "busybox.tar"  # which docker reads, too
+        do([*self.coracle, "images", "export", exported, "busybox"])
         for name in ("podman", "docker"):
             if getattr(self, name):
-                do([*getattr(self, name), "load", "-i", TOP / ".cache/busybox.tar"], stderr=subprocess.DEVNULL)
+                do([*getattr(self, name), "load", "-i", exported], stderr=subprocess.DEVNULL)
 
     def names(self):
         return [name for name in ("coracle", "ctr", "docker", "podman") if getattr(self, name)]
@@ -112,8 +114,8 @@ def timed(argv):
 
 def bench_exec(engines, rounds):
     for name in engines.names():
-        do(engines.start(name, "e", "sleep", "10000"))
-    rows = measure({name: engines.exec(name, "e", "true") for name in engines.names()}, rounds)
+        do(engines.start(name, "ex", "sleep", "10000"))
+    rows = measure({name: engines.exec(name, "ex", "true") for name in engines.names()}, rounds)
     print("\n### `exec ID true`\n\n| | min | median | 95 % | peak MiB | coracle is faster by |\n|---|---|---|---|---|---|")
     for name, runs in rows.items():
         times = sorted(ms for ms, _, _ in runs)
@@ -121,7 +123,7 @@ def bench_exec(engines, rounds):
               f"{max(kib for _, kib, _ in runs) / 1024:.1f} | "
               f"{median(times) / median(ms for ms, _, _ in rows['coracle']):.1f} × |")
     for name in engines.names():
-        engines.remove(name, "e")
+        engines.remove(name, "ex")
 
 
 # --- idle: what stays in memory
@@ -218,10 +220,10 @@ def bench_log(engines, rounds):
     for _ in range(max(5, rounds // 6)):
         for name in names:
             began = time.monotonic()
-            do(engines.start(name, "l", *command))
-            do([*getattr(engines, name), "wait", "l"])
+            do(engines.start(name, "log", *command))
+            do([*getattr(engines, name), "wait", "log"])
             times[name].append(time.monotonic() - began)
-            engines.remove(name, "l")
+            engines.remove(name, "log")
     print("\n### A log of 64 MiB of short lines\n\n| | s, median | MiB/s |\n|---|---|---|")
     for name, found in times.items():
         print(f"| {name} | {median(found):.2f} | {64 / median(found):.0f} |")

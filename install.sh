@@ -461,7 +461,8 @@ fi
 check_machine
 mkdir -p "$prefix"
 exec 9<"$prefix"
-flock -n 9 || die "another install.sh works on $prefix"
+# Patient: what a killed one has left may still be ending.
+flock -w 10 9 || die "another install.sh works on $prefix"
 [ -z "$deps" ] || install_dependencies
 check_tools
 compile

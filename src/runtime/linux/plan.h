@@ -65,7 +65,8 @@ struct plan {
 	int pid_namespace;               // to be entered before the clone; -1
 	// Another user namespace than the host's. Then joins are entered by init's parent, which
 	// has the rights in them, and so is what only it may mount (is_early) made there.
-	bool has_user_namespace, denies_groups;
+	bool has_user_namespace;
+	bool denies_groups; // nobody may set groups in it: whoever enters drops theirs before
 	int user_namespace; // to be joined; -1: a new one is made
 	struct id_maps ids; // of it
 	int id_mapping;     // a namespace with these maps, for mounts, once one was needed; -1

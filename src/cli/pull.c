@@ -152,7 +152,8 @@ fallible command_content_fetch(struct invocation *in)
 	TRY(argument_needed(in, 0, "please provide an image reference to fetch"));
 	struct engine_pull request = {.reference = argument(in, 0),
 	                              .all_platforms = flag_bool(in, "all-platforms"),
-	                              .no_unpack = true};
+	                              .no_unpack = true,
+	                              .metadata_only = flag_bool(in, "metadata-only")};
 	defer(registry_login_done) struct registry_login login = {0};
 	TRY(read_login(in, &login));
 	fill_registry(in, &login, &request.registry);

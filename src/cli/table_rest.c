@@ -28,7 +28,7 @@ static const struct flag content_fetch_flags[] = {
 	{"all-platforms", NULL, BOOL, "fetch the images of all platforms"},
 	{"all-metadata", NULL, BOOL, "accepted", .bits = FLAG_HIDDEN | FLAG_IDLE},
 	{"skip-metadata", NULL, BOOL, "accepted", .bits = FLAG_IDLE},
-	{"metadata-only", NULL, BOOL, "no layers", .bits = FLAG_NOT_YET},
+	{"metadata-only", NULL, BOOL, "manifests and configs of all platforms, no layers"},
 	{NULL},
 };
 

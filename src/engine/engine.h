@@ -102,6 +102,9 @@ struct engine_pull {
 	size_t n_platforms;
 	bool all_platforms;
 	bool no_unpack;
+	// Manifests and configs alone, of all platforms unless some are named: the image is listed and
+	// isn't complete. Implies no_unpack.
+	bool metadata_only;
 	const char *snapshotter;   // NULL: the engine's
 	const char *const *labels; // KEY=VALUE, of the image
 	size_t n_labels;

@@ -9,22 +9,40 @@ static struct store_descriptor descriptor_of(const struct incoming *in, size_t b
 		.media_type = b->media_type, .digest = b->digest, .size_bytes = b->size_bytes};
 }
 
+// What is a layer and no document.
+static void leave_layers(struct incoming *in)
+{
+	const struct transfer_archive *a = in->archive;
+	for (size_t i = 0; i < a->n_manifests; i++)
+		for (size_t k = 0; k < a->manifests[i].n_layers; k++)
+			in->left_out[a->manifests[i].layers[k].blob] = true;
+	for (size_t i = 0; i < a->n_manifests; i++) {
+		in->left_out[a->manifests[i].blob] = false;
+		in->left_out[a->manifests[i].config_blob] = false;
+	}
+}
+
 static void list_blobs(struct incoming *in)
 {
 	const struct transfer_archive *a = in->archive;
+	in->left_out = arena_alloc(in->arena, (a->n_blobs + 1) * sizeof(*in->left_out));
+	if (in->documents_only)
+		leave_layers(in);
 	in->blobs = alloc_array(a->n_blobs, sizeof(*in->blobs));
 	in->n_blobs = a->n_blobs;
 	for (size_t i = 0; i < a->n_blobs; i++) {
 		const struct transfer_blob *b = &a->blobs[i];
 		const char **references =
 			arena_alloc(in->arena, (b->n_references + 1) * sizeof(*references));
+		size_t n = 0;
 		for (size_t k = 0; k < b->n_references; k++)
-			references[k] = a->blobs[b->references[k]].digest;
+			if (!in->left_out[b->references[k]])
+				references[n++] = a->blobs[b->references[k]].digest;
 		in->blobs[i] = (struct store_new_blob){
 			.descriptor = descriptor_of(in, i),
 			.name = b->name,
 			.references = references,
-			.n_references = b->n_references,
+			.n_references = n,
 		};
 		if (in->source.key)
 			in->blobs[i].labels = (struct store_labels){.items = &in->source, .n = 1};
@@ -203,22 +221,31 @@ fallible incoming_describe(struct incoming *in)
 	return list_manifests(in);
 }
 
-// The archive's own index is kept only if a name leads to it: nothing else would hold it. Called
-// when nothing is looked up by a blob's index any more.
+// The archive's own index is kept only if a name leads to it: nothing else would hold it.
 static void leave_unnamed_index(struct incoming *in)
 {
 	size_t index = in->archive->index;
+	bool is_named = false;
 	for (size_t i = 0; i < in->n_images; i++)
-		if (!strcmp(in->images[i].target.digest, in->blobs[index].descriptor.digest))
-			return;
-	in->n_blobs--;
-	memmove(&in->blobs[index], &in->blobs[index + 1],
-	        (in->n_blobs - index) * sizeof(*in->blobs));
+		is_named |= !strcmp(in->images[i].target.digest,
+		                    in->blobs[index].descriptor.digest);
+	in->left_out[index] |= !is_named;
+}
+
+// When nothing is looked up by a blob's index any more.
+static void leave_out(struct incoming *in)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < in->n_blobs; i++)
+		if (!in->left_out[i])
+			in->blobs[n++] = in->blobs[i];
+	in->n_blobs = n;
 }
 
 fallible incoming_publish(struct incoming *in)
 {
 	leave_unnamed_index(in);
+	leave_out(in);
 	// NOT_FOUND: a gc took a layer that was found; once more, it is unpacked here.
 	struct error *e = publish(in);
 	for (int tries = 0; error_is(e, ERROR_NOT_FOUND) && tries < 3; tries++) {

@@ -14,6 +14,8 @@ struct incoming {
 	const char *snapshotter;          // NULL: the engine's
 	struct unpacking *ahead;          // of the first manifest, begun while blobs come; or NULL
 	bool all_platforms, no_unpack;
+	bool documents_only;  // layers aren't here; whoever has them keeps them. With no_unpack
+	bool *left_out;       // by the archive's index: blobs that aren't published
 	struct strings names; // of the images, in order
 	// what becomes the publication
 	struct store_publication p;

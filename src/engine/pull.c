@@ -289,7 +289,8 @@ static fallible fetch(struct pull *p)
 		.registry = registry_request(&p->reference, &p->hosts, r->max_downloads),
 		.platforms = r->platforms,
 		.n_platforms = r->n_platforms,
-		.all_platforms = r->all_platforms,
+		.all_platforms = r->all_platforms || (r->metadata_only && !r->n_platforms),
+		.documents_only = r->metadata_only,
 		.blobs = &blobs,
 	};
 	return transfer_fetch(&request);
@@ -379,7 +380,8 @@ fallible engine_pull(struct engine *engine, const struct engine_pull *request, c
 	               .arena = arena_new(),
 	               .snapshotter = request->snapshotter,
 	               .all_platforms = request->all_platforms || request->n_platforms > 1,
-	               .no_unpack = request->no_unpack},
+	               .no_unpack = request->no_unpack || request->metadata_only,
+	               .documents_only = request->metadata_only},
 	};
 	TRY(oci_reference_parse(request->reference, &p.reference));
 	p.in.source = (struct store_label){

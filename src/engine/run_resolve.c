@@ -73,11 +73,16 @@ static fallible pull_image(struct run *run, const char *name)
 static fallible look_up(struct run *run, const char *name)
 {
 	TRY(engine_find_image(run->engine, name, &run->image));
-	return engine_choose_manifest(run->image, run->request->platform, &run->manifest);
+	TRY(engine_choose_manifest(run->image, run->request->platform, &run->manifest));
+	if (engine_is_windows(run->manifest))
+		TRY(run_windows_allowed(run));
+	struct error *e = engine_ensure_unpacked(run->engine, run->snapshotter, run->manifest);
+	run->lost_layers = error_is(e, ERROR_NOT_FOUND);
+	return e;
 }
 
-// What isn't there, or not for the platform, is pulled, if the request says how. What the pull
-// can't do comes behind what lacks.
+// What isn't there, or not for the platform, or without its layers, is pulled, if the request says
+// how. What the pull can't do comes behind what lacks.
 static fallible get_image(struct run *run, const char *name)
 {
 	const struct engine_run *r = run->request;
@@ -87,6 +92,7 @@ static fallible get_image(struct run *run, const char *name)
 	if (!error_is(lacks, ERROR_NOT_FOUND) || !r->pull || r->pull_always)
 		return lacks;
 	struct error *e = pull_image(run, name);
+	run->lost_layers = false;
 	if (e)
 		return error_join(lacks, e);
 	error_free(lacks);
@@ -98,13 +104,10 @@ static fallible get_image(struct run *run, const char *name)
 static fallible find_image(struct run *run, const char *name)
 {
 	TRY(get_image(run, name));
-	if (engine_is_windows(run->manifest))
-		TRY(run_windows_allowed(run));
 	run->snapshotter = engine_snapshotter_for(run->manifest, run->snapshotter);
 	TRY(engine_snapshots(run->engine, run->snapshotter, &run->snapshots));
-	struct error *e = engine_ensure_unpacked(run->engine, run->snapshotter, run->manifest);
-	if (!e)
-		e = snapshots_open_layers(run->snapshots, run->manifest->chain_id, &run->layers);
+	struct error *e =
+		snapshots_open_layers(run->snapshots, run->manifest->chain_id, &run->layers);
 	run->lost_layers = error_is(e, ERROR_NOT_FOUND);
 	return e;
 }

@@ -296,7 +296,10 @@ fallible engine_ensure_unpacked(struct engine *e, const char *snapshotter,
 	if (!error_is(error, ERROR_NOT_FOUND))
 		return error;
 	error_drop(&error); // it was imported without unpacking, or for another snapshotter
-	return unpack_stored(e, snapshotter, m);
+	error = unpack_stored(e, snapshotter, m);
+	if (error_is(error, ERROR_NOT_FOUND))
+		return error_hint(error, "coracle images pull IMAGE fetches the layers that lack");
+	return error;
 }
 
 fallible engine_snapshot_unpack(struct engine *e, const char *snapshotter, const char *digest,

@@ -152,6 +152,7 @@ struct transfer_fetch_request {
 	const char *const *platforms; // as of archives, but the best manifest of each
 	size_t n_platforms;
 	bool all_platforms;
+	bool documents_only; // layers are described, and not asked for
 	const struct transfer_blobs *blobs;
 };
 // Fetches an image: manifests of the wanted platforms, configs, layers. The worker has the host's

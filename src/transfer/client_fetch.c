@@ -57,6 +57,7 @@ static fallible make_request(const struct transfer_fetch_request *r, struct json
 		json_append_string(platforms, r->platforms[i]);
 	json_set(request, "platforms", platforms);
 	json_set_bool(request, "all", r->all_platforms);
+	json_set_bool(request, "documentsOnly", r->documents_only);
 	*ret = request;
 	return NULL;
 }

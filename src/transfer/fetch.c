@@ -312,6 +312,8 @@ static fallible add_blob(struct fetch *f, const struct oci_descriptor *d)
 	if (known)
 		return error_new(ERROR_CORRUPT, "%s: of two sizes", d->digest);
 	remember(f, d->digest, d->size, NULL);
+	if (f->order.documents_only)
+		return NULL;
 	const struct registry_blob blob = {
 		.digest = d->digest,
 		.size_bytes = d->size,
@@ -337,6 +339,8 @@ static fallible add_layer(struct fetch *f, const struct oci_descriptor *d)
 // No image: bytes that go with the index that names it.
 static fallible add_artifact(struct fetch *f, const struct oci_manifest *m)
 {
+	if (f->order.documents_only)
+		return NULL;
 	TRY(add_blob(f, &m->config));
 	for (size_t i = 0; i < m->n_layers; i++)
 		TRY(add_blob(f, &m->layers[i]));

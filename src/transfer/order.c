@@ -32,6 +32,7 @@ static fallible read_platforms(const struct json *request, struct order *o)
 	o->is_default = !o->n_platforms;
 	if (o->is_default)
 		o->platforms[o->n_platforms++] = o->host;
+	TRY(json_get_bool(request, NULL, "documentsOnly", &o->documents_only));
 	return json_get_bool(request, NULL, "all", &o->all);
 }
 

@@ -15,6 +15,7 @@ struct order {
 	struct oci_platform host, platforms[ORDER_PLATFORMS_MAX];
 	size_t n_platforms;
 	bool all, is_default; // is_default: no platform was asked for
+	bool documents_only;  // role `fetch`: no layers
 	size_t n_at_once;
 };
 fallible order_read(const struct json *request, struct order *o);

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""content fetch --metadata-only: manifests and configs without layers. Such an image is listed, isn't
+complete, says so wherever its layers are needed, and becomes complete when it is pulled."""
+import json
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from harness.cli import coracle, ctr
+from harness.images import Image, busybox_layer, digest, entry, layer
+from harness.registry import Registry
+from test_attestations import buildx
+from test_pull import platforms_index, platforms_of
+
+
+def fetch(ref, *flags, code=0):
+    return ctr("content", "fetch", "--plain-http", "--metadata-only", *flags, ref, code=code)
+
+
+def blobs():
+    return set(ctr("content", "ls", "-q").out.split())
+
+
+def check_row(ref):
+    return next(line for line in ctr("images", "check").out.splitlines() if line.startswith(ref))
+
+
+def came(registry):
+    """What the registry sent bytes of; who asks whether it has something gets none."""
+    return {name for name, n_bytes in registry.sent.items() if n_bytes}
+
+
+def documents(image):
+    return {image.target, image.manifest["config"]["digest"]}
+
+
+@pytest.fixture
+def fetched():
+    """An image of two layers, fetched so, and its registry; nothing of it stays."""
+    before = blobs()
+    image = Image(busybox_layer(), layer(entry("second", "2")), compress="gzip")
+    with Registry(image) as r:
+        assert fetch(r.ref, "--label", "a=1").out.split() == [r.ref, "saved"]
+        yield image, r
+        coracle("images", "rm", r.ref, code=None)
+        coracle("gc")
+    assert blobs() == before
+
+
+@pytest.mark.quick
+def test_no_layer_is_asked_for(fetched):
+    image, r = fetched
+    assert came(r) == documents(image) <= blobs()
+    assert not blobs() & {item["digest"] for item in image.manifest["layers"]}
+    row = check_row(r.ref)
+    assert "incomplete (1/3)" in row and row.split()[-1] == "false"
+    assert "a=1" in ctr("images", "ls").out
+    assert image.target in coracle("images", "inspect", r.ref).out
+
+
+def test_it_is_kept_by_its_name_and_goes_with_it(fetched):
+    image, r = fetched
+    for _ in range(2):
+        coracle("gc")
+        assert documents(image) <= blobs()
+    assert not ctr("leases", "ls", "-q").out
+    coracle("images", "rm", r.ref)
+    coracle("gc")
+    assert not documents(image) & blobs()
+
+
+def test_what_needs_the_layers_says_so(fetched, tmp_path):
+    image, r = fetched
+    lacks = image.manifest["layers"][0]["digest"]
+    before = ctr("snapshots", "ls").out
+    for args in (["run", "--rm", "--pull", "never", r.ref, "x", "true"],
+                 ["images", "mount", r.ref, str(tmp_path)],
+                 ["snapshots", "unpack", image.target],
+                 ["images", "export", str(tmp_path / "x.tar"), r.ref],
+                 ["images", "push", "--plain-http", f"{r.host}/test:new", r.ref],
+                 ["images", "convert", "--uncompress", r.ref, f"{r.host}/test:converted"]):
+        said = coracle(*args, code=None)
+        assert said.code and lacks in said.err and "not found" in said.err, args
+        if args[0] in ("run", "snapshots") or args[1] == "mount":
+            assert "hint: coracle images pull" in said.err
+    assert ctr("snapshots", "ls").out == before and not list(tmp_path.iterdir())
+    assert not coracle("ps", "-aq").out.split()
+
+
+def test_a_pull_makes_it_whole(fetched):
+    image, r = fetched
+    r.sent.clear()
+    coracle("images", "pull", "--plain-http", r.ref)
+    assert came(r) == {item["digest"] for item in image.manifest["layers"]}
+    row = check_row(r.ref)
+    assert " complete (3/3)" in row and row.split()[-1] == "true"
+    coracle("gc")
+    assert set(image.blobs) <= blobs()
+    # Fetched so again it loses nothing.
+    fetch(r.ref)
+    coracle("gc")
+    assert set(image.blobs) <= blobs() and " complete (3/3)" in check_row(r.ref)
+
+
+def test_run_pulls_the_layers(fetched):
+    image, r = fetched
+    said = coracle("run", "--rm", "--pull", "missing", r.ref, "x", "cat", "/second")
+    assert said.out == "2"
+    assert {item["digest"] for item in image.manifest["layers"]} <= came(r)
+
+
+def test_run_says_both_if_it_cannot(fetched):
+    image, r = fetched
+    for blob in image.manifest["layers"]:
+        del r.blobs[blob["digest"]]
+    asked = len(r.log)
+    said = coracle("run", "--rm", r.ref, "x", "true", code=125)
+    assert "not found" in said.err and "404" in said.err
+    # One pull, not one for each time that a gc might have been quicker.
+    assert len([e for e in r.log[asked:] if "manifests/latest" in e[1]]) == 1
+
+
+def test_layers_of_others_are_not_held(fetched):
+    """A layer that another image has is that image's: it goes with it."""
+    image, r = fetched
+    other = Image(busybox_layer(), layer(entry("third", "3")), compress="gzip")
+    shared = image.manifest["layers"][0]["digest"]
+    with Registry(other) as o:
+        coracle("content", "fetch", "--plain-http", o.ref)
+        fetch(r.ref)
+        assert "incomplete (2/3)" in check_row(r.ref) and shared in blobs()
+        coracle("images", "rm", o.ref)
+        coracle("gc")
+    assert "incomplete (1/3)" in check_row(r.ref) and shared not in blobs()
+
+
+def test_platforms():
+    """As in ctr of all of an index; of some if they are named."""
+    before = blobs()
+    with Registry() as r:
+        index = platforms_index(r, "linux/amd64", "linux/arm64", "windows/amd64")
+        configs = {digest(b) for b in r.blobs.values() if b'"architecture"' in b and b'"rootfs"' in b}
+        manifests = {item["digest"] for item in json.loads(r.blobs[index["digest"]])["manifests"]}
+        fetch(r.ref, "--platform", "linux/arm64")
+        assert platforms_of(r.ref) == ["linux/arm64"]
+        fetch(r.ref)
+        assert sorted(platforms_of(r.ref)) == ["linux/amd64", "linux/arm64", "windows/amd64"]
+        assert blobs() - before == {index["digest"]} | manifests | configs == came(r)
+        coracle("images", "rm", r.ref)
+        fetch(r.ref, "--platform", "linux/s390x", code=1)
+    coracle("gc")
+    assert blobs() == before
+
+
+def test_attestations():
+    before = blobs()
+    with Registry() as r:
+        buildx(r)
+        fetch(r.ref)
+        assert sorted(platforms_of(r.ref)) == ["linux/amd64", "linux/arm64"]
+        coracle("gc")
+        coracle("images", "pull", "--plain-http", "--all-platforms", r.ref)
+        assert blobs() - before == set(r.blobs)
+        coracle("images", "rm", r.ref)
+    coracle("gc")
+    assert blobs() == before
+
+
+def test_a_lie_leaves_nothing():
+    before, images = blobs(), ctr("images", "ls", "-q").out
+    image = Image(layer(entry("a", "1")))
+    config = image.manifest["config"]["digest"]
+    with Registry(image) as r:
+        r.blobs[config] = b"x" * len(r.blobs[config])
+        assert config in fetch(r.ref, code=1).err
+        assert blobs() == before and ctr("images", "ls", "-q").out == images
+
+
+def test_killed_and_gone_on_with():
+    """What came stays under a lease; the next one asks for the rest only."""
+    before = blobs()
+    image = Image(layer(entry("a", "1")))
+    config = image.manifest["config"]["digest"]
+    held, reached = threading.Event(), threading.Event()
+
+    def hold(request):
+        if request.path.endswith(config) and not held.is_set():
+            reached.set()
+            held.wait(30)
+            return True
+        return False
+
+    with Registry(image, behave=hold) as r:
+        p = subprocess.Popen(["coracle", "content", "fetch", "--plain-http", "--metadata-only", r.ref])
+        assert reached.wait(30)
+        p.send_signal(signal.SIGKILL)
+        p.wait()
+        held.set()
+        assert r.ref not in ctr("images", "ls", "-q").out
+        r.sent.clear()
+        fetch(r.ref)
+        assert came(r) == {config}
+        coracle("images", "rm", r.ref)
+    coracle("gc")
+    assert blobs() == before
+
+
+def test_twelve_at_once():
+    before = blobs()
+    image = Image(busybox_layer(), layer(entry("a", "1")), compress="gzip")
+    with Registry(image) as r:
+        args = ["coracle", "content", "fetch", "--plain-http"]
+        all_of_them = [subprocess.Popen([*args, *(["--metadata-only"] if i % 2 else []), r.ref],
+                                        stdout=subprocess.DEVNULL) for i in range(12)]
+        assert [p.wait() for p in all_of_them] == [0] * 12
+        coracle("gc")
+        assert set(image.blobs) <= blobs() and " complete (3/3)" in check_row(r.ref)
+        coracle("images", "rm", r.ref)
+    coracle("gc")
+    assert blobs() == before

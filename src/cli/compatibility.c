@@ -29,6 +29,9 @@ static const char *const differences[][2] = {
 	{"`content prune references` spares layers that something still needs packed, and says what "
 	 "the others cost",
 	 "ctr takes all, and the image can't be pushed"},
+	{"`--http-dump` shows heads alone, and neither logins, tokens nor signatures",
+	 "ctr's can't be shown to anybody, and has whole layers in it"},
+	{"`content fetch --metadata-only` keeps to `--platform`", "ctr takes all, whatever it says"},
 	{"`content ingest` fails when size or digest isn't what was expected", "ctr exits 0"},
 	{"what comes from images is printed with control characters shown as \\xNN",
 	 "a label could rewrite the terminal"},

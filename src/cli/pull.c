@@ -119,7 +119,16 @@ static void fill_registry(const struct invocation *in, const struct registry_log
 		.secret = login->secret,
 		.identity_token = optional(flag_text(in, "refresh")),
 		.docker_config = login->docker_config,
+		.dump = flag_bool(in, "http-dump"),
+		.trace = flag_bool(in, "http-trace"),
 	};
+}
+
+static fallible open_session(struct invocation *in, const struct engine_registry *registry,
+                             struct session *s)
+{
+	s->show_steps = registry->dump || registry->trace;
+	return session_open(in, s);
 }
 
 static fallible count_of(const struct invocation *in, const char *flag, size_t *ret)
@@ -141,7 +150,7 @@ fallible command_images_pull(struct invocation *in)
 	TRY(read_login(in, &login));
 	fill_registry(in, &login, &request.registry);
 	auto_session struct session s = {0};
-	TRY(session_open(in, &s));
+	TRY(open_session(in, &request.registry, &s));
 	request.snapshotter = session_snapshotter(&s);
 	return pull(in, &s, &request, flag_bool(in, "print-chainid"));
 }
@@ -158,7 +167,7 @@ fallible command_content_fetch(struct invocation *in)
 	TRY(read_login(in, &login));
 	fill_registry(in, &login, &request.registry);
 	auto_session struct session s = {0};
-	TRY(session_open(in, &s));
+	TRY(open_session(in, &request.registry, &s));
 	return pull(in, &s, &request, false);
 }
 
@@ -173,7 +182,7 @@ static fallible fetch_objects(struct invocation *in, bool is_blob, const char *c
 	TRY(read_login(in, &login));
 	fill_registry(in, &login, &request.registry);
 	auto_session struct session s = {0};
-	TRY(session_open(in, &s));
+	TRY(open_session(in, &request.registry, &s));
 	for (size_t i = 0; i < n; i++) {
 		request.object = objects[i];
 		TRY(engine_fetch_object(s.engine, &request));
@@ -209,7 +218,7 @@ fallible command_content_push_object(struct invocation *in)
 	TRY(read_login(in, &login));
 	fill_registry(in, &login, &request.registry);
 	auto_session struct session s = {0};
-	TRY(session_open(in, &s));
+	TRY(open_session(in, &request.registry, &s));
 	TRY(engine_push(s.engine, &request));
 	auto_free char *line =
 		alloc_printf("Pushed %s %s", request.manifest, request.manifest_type);
@@ -237,7 +246,7 @@ fallible command_images_push(struct invocation *in)
 	TRY(read_login(in, &login));
 	fill_registry(in, &login, &request.registry);
 	auto_session struct session s = {0};
-	TRY(session_open(in, &s));
+	TRY(open_session(in, &request.registry, &s));
 	TRY(engine_push(s.engine, &request));
 	auto_str struct str line = STR_LIMIT(65536), clean = STR_LIMIT(65536);
 	output_clean(&clean, request.remote);
@@ -286,7 +295,7 @@ fallible command_login(struct invocation *in)
 	}
 	fill_registry(in, &login, &registry);
 	auto_session struct session s = {0};
-	TRY(session_open(in, &s));
+	TRY(open_session(in, &registry, &s));
 	TRY(engine_login(s.engine, argument(in, 0), &registry, &plain));
 	if (plain)
 		warn_of_plain(in, login.docker_config);

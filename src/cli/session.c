@@ -146,7 +146,7 @@ fallible session_open(struct invocation *in, struct session *s)
 		.cni_conf_dir = given(in, "cni-netconfpath"),
 		.cni_plugin_dirs = s->plugin_dirs,
 		.sink = {.warn = say_warning,
-	                 .debug = flag_bool(in, "debug") ? say_step : NULL,
+	                 .debug = flag_bool(in, "debug") || s->show_steps ? say_step : NULL,
 	                 .progress = say_progress,
 	                 .context = s},
 	};

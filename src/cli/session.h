@@ -11,6 +11,7 @@ struct session {
 	struct engine *engine;
 	struct progress progress;
 	int64_t begun_ns;
+	bool show_steps;   // as --debug does; set it before session_open()
 	char *plugin_text; // CNI_PATH, its colons made zeros
 	const char **plugin_dirs;
 };

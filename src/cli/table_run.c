@@ -11,8 +11,8 @@ const struct flag flags_registry[] = {
 	{"tlscacert", NULL, TEXT("FILE"), "certificate authority to trust for the registry"},
 	{"tlscert", NULL, TEXT("FILE"), "client certificate for the registry"},
 	{"tlskey", NULL, TEXT("FILE"), "key of the client certificate"},
-	{"http-dump", NULL, BOOL, "show all HTTP requests and responses", .bits = FLAG_NOT_YET},
-	{"http-trace", NULL, BOOL, "show the timing of HTTP requests", .bits = FLAG_NOT_YET},
+	{"http-dump", NULL, BOOL, "show what is asked and answered, without bodies and secrets"},
+	{"http-trace", NULL, BOOL, "show who answered each question, and how fast"},
 	{NULL},
 };
 const struct flag flags_runtime[] = {

@@ -94,6 +94,7 @@ struct engine_registry {
 	const char *user, *secret;  // NULL: what docker's config.json says
 	const char *identity_token; // a refresh token, in place of these; NULL: none
 	const char *docker_config;  // the folder that config.json lies in; NULL: none
+	bool dump, trace;           // the sink's `debug` is told what goes and comes; of its times
 };
 
 struct engine_pull {
@@ -102,8 +103,8 @@ struct engine_pull {
 	size_t n_platforms;
 	bool all_platforms;
 	bool no_unpack;
-	// Manifests and configs alone, of all platforms unless some are named: the image is listed and
-	// isn't complete. Implies no_unpack.
+	// Manifests and configs alone, of all platforms unless some are named: the image is listed
+	// and isn't complete. Implies no_unpack.
 	bool metadata_only;
 	const char *snapshotter;   // NULL: the engine's
 	const char *const *labels; // KEY=VALUE, of the image

@@ -43,7 +43,7 @@ static fallible check(struct engine *e, const struct oci_reference *host,
 	TRY(engine_transfer(e, &transfer, &unpacker));
 	TRY(engine_program("coracle-fetch", &program));
 	transfer.program = program;
-	const struct transfer_registry request = registry_request(host, &hosts, 0);
+	const struct transfer_registry request = registry_request(registry, host, &hosts, 0);
 	return registry_explain(transfer_check_login(&transfer, &request), "login", host->host);
 }
 

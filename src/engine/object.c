@@ -24,7 +24,7 @@ static fallible fetch(struct engine *e, const struct engine_object *r,
 	TRY(engine_program("coracle-fetch", &program));
 	transfer.program = program;
 	TRY(registry_hosts_for(e, &r->registry, reference, &hosts));
-	struct transfer_registry registry = registry_request(reference, &hosts, 1);
+	struct transfer_registry registry = registry_request(&r->registry, reference, &hosts, 1);
 	if (r->object)
 		registry.name = r->object;
 	return transfer_fetch_object(&transfer, &registry, r->is_blob, blob);

@@ -286,7 +286,8 @@ static fallible fetch(struct pull *p)
 		.want = want, .described = described, .got = got, .arg = p};
 	const struct transfer_fetch_request request = {
 		.transfer = &transfer,
-		.registry = registry_request(&p->reference, &p->hosts, r->max_downloads),
+		.registry =
+			registry_request(&r->registry, &p->reference, &p->hosts, r->max_downloads),
 		.platforms = r->platforms,
 		.n_platforms = r->n_platforms,
 		.all_platforms = r->all_platforms || (r->metadata_only && !r->n_platforms),

@@ -117,7 +117,8 @@ static fallible send(struct push *p)
 	const struct transfer_blobs blobs = {.want = want, .got = got, .arg = p};
 	const struct transfer_push_request request = {
 		.transfer = &transfer,
-		.registry = registry_request(&p->remote, &p->hosts, p->request->max_uploads),
+		.registry = registry_request(&p->request->registry, &p->remote, &p->hosts,
+	                                     p->request->max_uploads),
 		.digest = p->target.digest,
 		.media_type = p->target.media_type,
 		.size_bytes = p->target.size_bytes,

@@ -86,7 +86,8 @@ fallible registry_hosts_for(struct engine *e, const struct engine_registry *r,
 	return login_hosts(e, r, reference->host, ret);
 }
 
-struct transfer_registry registry_request(const struct oci_reference *reference,
+struct transfer_registry registry_request(const struct engine_registry *r,
+                                          const struct oci_reference *reference,
                                           const struct registry_hosts *hosts, size_t n_at_once)
 {
 	return (struct transfer_registry){
@@ -100,6 +101,8 @@ struct transfer_registry registry_request(const struct oci_reference *reference,
 		.https_proxy = environment("HTTPS_PROXY", "https_proxy"),
 		.no_proxy = environment("NO_PROXY", "no_proxy"),
 		.ca_file = environment("SSL_CERT_FILE", "SSL_CERT_FILE"),
+		.dump = r->dump,
+		.trace = r->trace,
 	};
 }
 

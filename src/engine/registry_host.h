@@ -9,7 +9,8 @@
 fallible registry_hosts_for(struct engine *e, const struct engine_registry *r,
                             const struct oci_reference *reference, struct registry_hosts *ret);
 // What the worker is told; the environment's proxies. All borrowed.
-struct transfer_registry registry_request(const struct oci_reference *reference,
+struct transfer_registry registry_request(const struct engine_registry *r,
+                                          const struct oci_reference *reference,
                                           const struct registry_hosts *hosts, size_t n_at_once);
 // Says what was tried, and what to do about it. Takes and returns `e`.
 struct error *registry_explain(struct error *e, const char *verb, const char *reference);

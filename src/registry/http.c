@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/http.h"
 #include "registry/proxy.h"
+#include "registry/shown.h"
 #include "registry/url.h"
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -30,6 +31,8 @@ struct exchange {
 	uint64_t body_size;
 	uint64_t sent_size;  // of the request's body
 	struct error *error; // ours, in place of curl's
+	struct str head;     // of the answer, as it comes, for a dump
+	unsigned number;     // in dumps and traces
 	bool is_refused;     // a link-local address
 	bool via_proxy;      // who resolves the name, and may itself be anywhere
 };
@@ -209,6 +212,71 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
+// --- what is told of it -------------------------------------------------------------------------
+
+static void tell(const struct exchange *x, const char *format, ...) PRINTF(2, 3);
+static void tell(const struct exchange *x, const char *format, ...)
+{
+	const struct registry_options *o = x->http->options;
+	va_list args;
+	va_start(args, format);
+	auto_free char *text = alloc_vprintf(format, args);
+	va_end(args);
+	auto_free char *line = alloc_printf("[%u] %s", x->number, text);
+	o->debug(o->arg, line);
+}
+
+// Conversations go on side by side: a head is told as one line, under the number of its exchange.
+static void tell_head(const struct exchange *x, const char *bytes, size_t size, bool is_ours)
+{
+	auto_free char *shown = shown_head(bytes, size, is_ours);
+	tell(x, "%c %s", is_ours ? '>' : '<', shown);
+}
+
+static int on_debug(CURL *curl, curl_infotype type, char *bytes, size_t size, void *arg)
+{
+	struct exchange *x = arg;
+	(void)curl;
+	if (type == CURLINFO_HEADER_OUT)
+		tell_head(x, bytes, size, true);
+	if (type != CURLINFO_HEADER_IN)
+		return 0; // curl's own words would show what HTTP/2 sends
+	str_add_bytes(&x->head, bytes, size);
+	if (*bytes == '\r' || *bytes == '\n') {
+		tell_head(x, x->head.bytes, x->head.size, false);
+		str_done(&x->head);
+		x->head = STR_LIMIT(HEADERS_SIZE_MAX);
+	}
+	return 0;
+}
+
+static double ms_of(CURL *curl, CURLINFO what)
+{
+	curl_off_t us = 0;
+	curl_easy_getinfo(curl, what, &us);
+	return (double)us / 1000;
+}
+
+static void tell_times(const struct exchange *x)
+{
+	CURL *curl = x->http->curl;
+	const char *address = NULL;
+	long port = 0, n_new = 0;
+	auto_free char *url = url_shown(x->request->url);
+	curl_easy_getinfo(curl, CURLINFO_PRIMARY_IP, &address);
+	curl_easy_getinfo(curl, CURLINFO_PRIMARY_PORT, &port);
+	curl_easy_getinfo(curl, CURLINFO_NUM_CONNECTS, &n_new);
+	tell(x,
+	     "= %s %s: %ld from %s port %ld, %s; ms: name %.1f, connected %.1f, TLS %.1f, asked "
+	     "%.1f, first byte %.1f, all %.1f; %llu bytes",
+	     x->request->method, url, x->response->status, address && *address ? address : "nobody",
+	     port, n_new ? "a new connection" : "a connection used before",
+	     ms_of(curl, CURLINFO_NAMELOOKUP_TIME_T), ms_of(curl, CURLINFO_CONNECT_TIME_T),
+	     ms_of(curl, CURLINFO_APPCONNECT_TIME_T), ms_of(curl, CURLINFO_PRETRANSFER_TIME_T),
+	     ms_of(curl, CURLINFO_STARTTRANSFER_TIME_T), ms_of(curl, CURLINFO_TOTAL_TIME_T),
+	     (unsigned long long)x->body_size);
+}
+
 // --- options ------------------------------------------------------------------------------------
 
 #define SET(option, value)                                                              \
@@ -336,6 +404,11 @@ static fallible prepare(struct exchange *x, const struct url *u, struct curl_sli
 	SET(CURLOPT_WRITEDATA, x);
 	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	SET(CURLOPT_OPENSOCKETDATA, x);
+	if (!h->options->dump)
+		return NULL;
+	SET(CURLOPT_DEBUGFUNCTION, on_debug);
+	SET(CURLOPT_DEBUGDATA, x);
+	SET(CURLOPT_VERBOSE, 1L);
 	return NULL;
 }
 
@@ -406,7 +479,12 @@ static struct error *explain(struct exchange *x, CURLcode code)
 fallible http_exchange(struct http *h, const struct http_request *r, struct http_response *ret)
 {
 	auto_url struct url u = {0};
-	struct exchange x = {.http = h, .request = r, .response = ret};
+	static atomic_uint last_number;
+	struct exchange x = {.http = h,
+	                     .request = r,
+	                     .response = ret,
+	                     .head = STR_LIMIT(HEADERS_SIZE_MAX),
+	                     .number = ++last_number};
 	*ret = (struct http_response){.content_length = UINT64_MAX, .text = STR_LIMIT(TEXT_MAX)};
 	TRY(url_parse(r->url, &u));
 	if (!r->allow_link_local && url_host_is_link_local(u.host)) {
@@ -419,8 +497,11 @@ fallible http_exchange(struct http *h, const struct http_request *r, struct http
 	CURLcode code = e ? CURLE_OK : curl_easy_perform(h->curl);
 	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &ret->status);
 	curl_slist_free_all(headers);
+	str_done(&x.head);
 	if (e)
 		return e;
+	if (h->options->trace)
+		tell_times(&x);
 	if (!code)
 		return NULL;
 	ret->is_transient = !x.error && !x.is_refused && is_transient(&x, code);

@@ -35,6 +35,8 @@ struct registry_options {
 	unsigned stall_s; // so long without (nearly) a byte ends a transfer
 	void (*debug)(void *arg, const char *line); // may be NULL
 	void *arg;
+	bool dump;  // it is told what goes and comes, without bodies and secrets (registry/shown.h)
+	bool trace; // …and of each exchange with whom it was, and how long its parts took
 };
 fallible registry_new(const struct registry_options *o, struct registry **ret);
 void registry_free(struct registry *r); // takes NULL

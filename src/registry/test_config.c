@@ -3,6 +3,7 @@
 #include "registry/docker_config.h"
 #include "registry/hosts.h"
 #include "registry/proxy.h"
+#include "registry/shown.h"
 #include "registry/toml.h"
 #include "registry/url.h"
 #include <setjmp.h>
@@ -363,6 +364,58 @@ static void shown(void **state)
 	}
 }
 
+// What a log may say of an exchange.
+static void heads(void **state)
+{
+	static const struct {
+		bool is_ours;
+		const char *head, *shown;
+	} rows[] = {
+		{true, "GET /v2/x/blobs/sha256:1 HTTP/1.1\r\nHost: a:5000\r\nAccept: */*\r\n\r\n",
+	         "GET /v2/x/blobs/sha256:1 HTTP/1.1 | Host: a:5000 | Accept: */*"},
+		{true, "PUT /u?state=abc&digest=sha256:1 HTTP/1.1\r\n\r\n", "PUT /u?... HTTP/1.1"},
+		{true, "GET http://a/?s=1 HTTP/1.1\r\n", "GET http://a/?... HTTP/1.1"},
+		{true, "GET / HTTP/1.1\r\nauthorization: Basic dTpw\r\n\r\n",
+	         "GET / HTTP/1.1 | authorization: Basic [not shown]"},
+		{true, "GET / HTTP/1.1\r\nAuthorization: Bearer e.y.J\r\n\r\n",
+	         "GET / HTTP/1.1 | Authorization: Bearer [not shown]"},
+		{true, "GET / HTTP/1.1\r\nAuthorization: dTpw\r\nProxy-Authorization: Basic x\r\n",
+	         "GET / HTTP/1.1 | Authorization: [not shown] | Proxy-Authorization: Basic [not "
+	         "shown]"},
+		{true, "GET / HTTP/1.1\r\nX-Mine: open sesame\r\nCookie: a=b\r\nBare\r\n",
+	         "GET / HTTP/1.1 | X-Mine: [not shown] | Cookie: [not shown] | [not shown]"},
+		{false,
+	         "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer "
+	         "realm=\"https://a/t?x\",scope=\"repository:x:pull\"\r\n\r\n",
+	         "HTTP/1.1 401 Unauthorized | WWW-Authenticate: Bearer "
+	         "realm=\"https://a/t?x\",scope=\"repository:x:pull\""},
+		{false, "HTTP/2 307 \r\nlocation: https://b/x?X-Sig=1&y=2\r\nSet-Cookie: s=1\r\n",
+	         "HTTP/2 307  | location: https://b/x?... | Set-Cookie: [not shown]"},
+		{false, "HTTP/1.1 200 OK\r\nLink: <https://a/1?s=1>; rel=a, </2?s=2>; rel=b\r\n",
+	         "HTTP/1.1 200 OK | Link: <https://a/1?...>; rel=a, </2?...>; rel=b"},
+		{false, "HTTP/1.1 200 OK\r\nX-Auth-Token: 1\r\nX-Subject-Token: 2\r\nServer: s\r\n",
+	         "HTTP/1.1 200 OK | X-Auth-Token: [not shown] | X-Subject-Token: [not shown] | "
+	         "Server: s"},
+		{false, "HTTP/1.1 200 \x1b[2J\r\nServer: a\tb\rc\r\n",
+	         "HTTP/1.1 200 .[2J | Server: a.b.c"},
+		{false, "", ""},
+		{false, "\n\n", ""},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		auto_free char *shown =
+			shown_head(rows[i].head, strlen(rows[i].head), rows[i].is_ours);
+		assert_string_equal(shown, rows[i].shown);
+	}
+	char *zeros = shown_head("HTTP/1.1 200\0\r\nA: \0b\r\n", 22, false);
+	assert_string_equal(zeros, "HTTP/1.1 200. | A: .b");
+	free(zeros);
+	auto_free char *much = alloc(100000);
+	memset(much, 'x', 99999);
+	auto_free char *bounded = shown_head(much, 99999, false);
+	assert_true(strlen(bounded) < 2000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +423,7 @@ int main(void)
 		cmocka_unit_test(challenges),     cmocka_unit_test(hosts),
 		cmocka_unit_test(logins),         cmocka_unit_test(proxies),
 		cmocka_unit_test(link_locals),    cmocka_unit_test(shown),
+		cmocka_unit_test(heads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,6 +145,7 @@ struct transfer_registry {
 	unsigned stall_s;                   // so long without a byte ends a transfer; 0: 30
 	const char *http_proxy, *https_proxy, *no_proxy; // NULL: none
 	const char *ca_file; // the system's certificates; NULL: where they usually are
+	bool dump, trace; // `debug` of the transfer is told of each exchange (registry/registry.h)
 };
 struct transfer_fetch_request {
 	const struct transfer *transfer; // its program is coracle-fetch

@@ -43,6 +43,8 @@ static void add_registry(struct json *request, const struct transfer_registry *r
 	json_set_string(request, "httpProxy", r->http_proxy);
 	json_set_string(request, "httpsProxy", r->https_proxy);
 	json_set_string(request, "noProxy", r->no_proxy);
+	json_set_bool(request, "dump", r->dump);
+	json_set_bool(request, "trace", r->trace);
 	json_set_string(request, "ca", r->ca_file ? r->ca_file : find_ca_file());
 }
 

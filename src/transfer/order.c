@@ -71,6 +71,8 @@ fallible order_read(const struct json *request, struct order *o)
 		TRY(json_get_string(request, NULL, texts[i].name, texts[i].to));
 	if (!r->ns || !r->repository || !o->name)
 		return error_new(ERROR_INVALID, "request: no name");
+	TRY(json_get_bool(request, NULL, "dump", &r->dump));
+	TRY(json_get_bool(request, NULL, "trace", &r->trace));
 	TRY(json_require_u64(request, NULL, "stall", 3600, &stall));
 	TRY(json_require_u64(request, NULL, "atOnce", DOWNLOADERS_MAX, &at_once));
 	TRY(json_get_array(request, NULL, "hosts", 128, &hosts));

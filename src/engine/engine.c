@@ -123,7 +123,7 @@ static void worker_warn(void *arg, const char *line)
 
 static void worker_debug(void *arg, const char *line)
 {
-	engine_debug(arg, "coracle-transfer: %s", line);
+	engine_debug(arg, "worker: %s", line);
 }
 
 fallible engine_transfer(struct engine *e, struct transfer *ret, char **ret_program)

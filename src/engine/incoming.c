@@ -9,17 +9,17 @@ static struct store_descriptor descriptor_of(const struct incoming *in, size_t b
 		.media_type = b->media_type, .digest = b->digest, .size_bytes = b->size_bytes};
 }
 
-// What is a layer and no document.
+// What is a layer and no document, which a liar's layer may be, too.
 static void leave_layers(struct incoming *in)
 {
 	const struct transfer_archive *a = in->archive;
 	for (size_t i = 0; i < a->n_manifests; i++)
 		for (size_t k = 0; k < a->manifests[i].n_layers; k++)
 			in->left_out[a->manifests[i].layers[k].blob] = true;
-	for (size_t i = 0; i < a->n_manifests; i++) {
-		in->left_out[a->manifests[i].blob] = false;
+	for (size_t i = 0; i < a->n_blobs; i++)
+		in->left_out[i] &= !a->blobs[i].n_references;
+	for (size_t i = 0; i < a->n_manifests; i++)
 		in->left_out[a->manifests[i].config_blob] = false;
-	}
 }
 
 static void list_blobs(struct incoming *in)
@@ -227,8 +227,8 @@ static void leave_unnamed_index(struct incoming *in)
 	size_t index = in->archive->index;
 	bool is_named = false;
 	for (size_t i = 0; i < in->n_images; i++)
-		is_named |= !strcmp(in->images[i].target.digest,
-		                    in->blobs[index].descriptor.digest);
+		is_named |=
+			!strcmp(in->images[i].target.digest, in->blobs[index].descriptor.digest);
 	in->left_out[index] |= !is_named;
 }
 

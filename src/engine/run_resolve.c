@@ -81,6 +81,31 @@ static fallible look_up(struct run *run, const char *name)
 	return e;
 }
 
+// Whether the image came without its layers. If it was removed meanwhile, and perhaps came again,
+// the layers are another's question: its row is no longer the one that we read.
+static fallible is_incomplete(struct run *run, const char *name, bool *ret)
+{
+	struct store *store = run->engine->store;
+	struct store_image *again = NULL;
+	bool lacks = false;
+	for (size_t i = 0; i < run->manifest->n_layers && !lacks; i++) {
+		struct store_blobs *row = NULL;
+		struct error *e = store_find_blob(store, run->engine->ns,
+		                                  run->manifest->layers[i].descriptor.digest, &row);
+		store_blobs_free(row);
+		lacks = error_is(e, ERROR_NOT_FOUND);
+		if (lacks)
+			error_drop(&e); // that is the question
+		TRY(e);
+	}
+	struct error *e = lacks ? engine_find_image(run->engine, name, &again) : NULL;
+	*ret = again && again->updated_ns == run->image->updated_ns;
+	store_image_free(again);
+	if (error_is(e, ERROR_NOT_FOUND))
+		error_drop(&e); // removed
+	return e;
+}
+
 // What isn't there, or not for the platform, or without its layers, is pulled, if the request says
 // how. What the pull can't do comes behind what lacks.
 static fallible get_image(struct run *run, const char *name)
@@ -91,7 +116,11 @@ static fallible get_image(struct run *run, const char *name)
 	struct error *lacks = look_up(run, name);
 	if (!error_is(lacks, ERROR_NOT_FOUND) || !r->pull || r->pull_always)
 		return lacks;
-	struct error *e = pull_image(run, name);
+	bool is_missing = true;
+	struct error *e = run->lost_layers ? is_incomplete(run, name, &is_missing) : NULL;
+	if (e || !is_missing)
+		return error_join(lacks, e);
+	e = pull_image(run, name);
 	run->lost_layers = false;
 	if (e)
 		return error_join(lacks, e);

@@ -298,7 +298,7 @@ fallible engine_ensure_unpacked(struct engine *e, const char *snapshotter,
 	error_drop(&error); // it was imported without unpacking, or for another snapshotter
 	error = unpack_stored(e, snapshotter, m);
 	if (error_is(error, ERROR_NOT_FOUND))
-		return error_hint(error, "coracle images pull IMAGE fetches the layers that lack");
+		return error_hint(error, "coracle images pull IMAGE fetches the missing layers");
 	return error;
 }
 

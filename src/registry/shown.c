@@ -53,10 +53,15 @@ static void add_secret(struct str *to, const char *value)
 	str_add(to, "[not shown]");
 }
 
+static bool is_beginning(const char *line, bool is_ours)
+{
+	return is_ours ? strstr(line, " HTTP/") != NULL : text_starts(line, "HTTP/");
+}
+
 static void add_header(struct str *to, char *line, bool is_ours)
 {
 	char *colon = strchr(line, ':');
-	if (!colon) { // no header: what can be said of it?
+	if (!colon || *line == ' ') { // the rest of another, or nonsense
 		str_add(to, "[not shown]");
 		return;
 	}
@@ -74,7 +79,6 @@ static void add_header(struct str *to, char *line, bool is_ours)
 char *shown_head(const char *bytes, size_t size, bool is_ours)
 {
 	auto_str struct str shown = STR_LIMIT(HEAD_MAX);
-	bool is_first = true;
 	for (size_t i = 0; i < size;) {
 		size_t n = 0;
 		while (i + n < size && bytes[i + n] != '\n')
@@ -83,16 +87,15 @@ char *shown_head(const char *bytes, size_t size, bool is_ours)
 		i += n + 1;
 		for (size_t k = 0; k < n; k++)
 			if ((unsigned char)line[k] < ' ' || line[k] == 127)
-				line[k] = line[k] == '\r' && k + 1 == n ? 0 : '.';
+				line[k] = line[k] == '\r' && k + 1 == n ? 0 : k ? '.' : ' ';
 		if (!*line)
 			continue;
-		if (is_first)
-			add_without_queries(&shown, line);
-		else {
+		if (shown.size)
 			str_add(&shown, " | ");
+		if (!shown.size && is_beginning(line, is_ours))
+			add_without_queries(&shown, line);
+		else
 			add_header(&shown, line, is_ours);
-		}
-		is_first = false;
 	}
 	return str_take(&shown);
 }

@@ -398,6 +398,11 @@ static void heads(void **state)
 	         "Server: s"},
 		{false, "HTTP/1.1 200 \x1b[2J\r\nServer: a\tb\rc\r\n",
 	         "HTTP/1.1 200 .[2J | Server: a.b.c"},
+		// The second half of a long head, and a trailer.
+		{true, "dTpw\r\nHost: a\r\n", "[not shown] | Host: a"},
+		{false, "X-Token: 1\r\nA: b\r\n", "X-Token: [not shown] | A: b"},
+		{false, "HTTP/1.1 200 OK\r\nSet-Cookie: a\r\n b: c\r\n\td: e\r\n",
+	         "HTTP/1.1 200 OK | Set-Cookie: [not shown] | [not shown] | [not shown]"},
 		{false, "", ""},
 		{false, "\n\n", ""},
 	};

@@ -73,7 +73,7 @@ def test_it_is_kept_by_its_name_and_goes_with_it(fetched):
 
 def test_what_needs_the_layers_says_so(fetched, tmp_path):
     image, r = fetched
-    lacks = image.manifest["layers"][0]["digest"]
+    layers = [item["digest"] for item in image.manifest["layers"]]  # of some the snapshot may be here
     before = ctr("snapshots", "ls").out
     for args in (["run", "--rm", "--pull", "never", r.ref, "x", "true"],
                  ["images", "mount", r.ref, str(tmp_path)],
@@ -82,7 +82,7 @@ def test_what_needs_the_layers_says_so(fetched, tmp_path):
                  ["images", "push", "--plain-http", f"{r.host}/test:new", r.ref],
                  ["images", "convert", "--uncompress", r.ref, f"{r.host}/test:converted"]):
         said = coracle(*args, code=None)
-        assert said.code and lacks in said.err and "not found" in said.err, args
+        assert said.code and any(one in said.err for one in layers) and "not found" in said.err, args
         if args[0] in ("run", "snapshots") or args[1] == "mount":
             assert "hint: coracle images pull" in said.err
     assert ctr("snapshots", "ls").out == before and not list(tmp_path.iterdir())

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What servers say in headers: challenges and redirects. A resolved redirect is http or https to a
-// host without user information; Basic survives base64. And NO_PROXY, for each of some hosts.
+// host without user information; Basic survives base64. And NO_PROXY, for each of some hosts; and
+// what a dump shows of heads.
 #include "base/text.h"
 #include "registry/auth.h"
 #include "registry/proxy.h"
+#include "registry/shown.h"
 
 static void check_url(const char *text)
 {
@@ -42,6 +44,27 @@ static void check_proxy(const char *none)
 	}
 }
 
+// Nothing of a login is shown, whatever it is; no text rules a terminal.
+static void check_shown(const char *text, const uint8_t *data, size_t size)
+{
+	for (int is_ours = 0; is_ours < 2; is_ours++) {
+		auto_free char *shown = shown_head((const char *)data, size, is_ours);
+		for (const char *c = shown; *c; c++)
+			if ((unsigned char)*c < ' ' || *c == 127)
+				abort();
+		if (strlen(shown) > 2000)
+			abort();
+	}
+	if (strchr(text, '\n'))
+		return;
+	auto_free char *head = alloc_printf("GET / HTTP/1.1\r\nAuthorization: %s\r\n\r\n", text);
+	auto_free char *shown = shown_head(head, strlen(head), true);
+	const char *value = shown + strlen("GET / HTTP/1.1 | Authorization: ");
+	if (strcmp(value, "[not shown]") != 0 && strcmp(value, "Basic [not shown]") != 0 &&
+	    strcmp(value, "Bearer [not shown]") != 0)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -52,5 +75,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_url(text);
 	check_base64(text);
 	check_proxy(text);
+	check_shown(text, data, size);
 	return 0;
 }

@@ -37,7 +37,7 @@ static fallible export_to(struct session *s, struct engine_export *request, cons
 	int fd = special ? open(path, O_WRONLY | O_CLOEXEC)
 	                 : open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)
-		FAIL_ERRNO("create %s", special ? path : temporary);
+		FAIL_ERRNO("create %s", path);
 	request->fd = fd;
 	struct error *e = engine_export(s->engine, request);
 	if (special || e)

@@ -4,17 +4,21 @@
 #include "cli/units.h"
 #include <assert.h>
 
-// The flag, and the level of the lineage that answers for it.
+// The flag, and the level of the lineage that answers for it. One that is only accepted (ctr's
+// `content active --root`) doesn't answer for the program's.
 static const struct flag *lookup(const struct invocation *in, const char *name, size_t *ret_level)
 {
+	const struct flag *idle = NULL;
 	for (size_t level = in->depth; level-- > 0;) {
 		const struct flag *flag = command_flag(in->lineage[level], name, true);
-		if (flag) {
-			*ret_level = level;
+		if (!flag || (idle && flag->bits & FLAG_IDLE))
+			continue;
+		*ret_level = level;
+		if (!(flag->bits & FLAG_IDLE))
 			return flag;
-		}
+		idle = flag;
 	}
-	return NULL;
+	return idle;
 }
 
 // The last value given on the command line, else the variable's, else the default, else "".

@@ -57,7 +57,7 @@ static void add_left(struct str *out, double seconds)
 }
 
 static void add_figures(struct str *rest, const struct engine_progress *e, int64_t elapsed_ns,
-                        int bar_width)
+                        uint64_t from_bytes, int bar_width)
 {
 	if (e->total_bytes > 0)
 		add_bar(rest, e->done_bytes, e->total_bytes, bar_width);
@@ -69,9 +69,9 @@ static void add_figures(struct str *rest, const struct engine_progress *e, int64
 		units_binary(rest, e->total_bytes);
 	}
 	double seconds = (double)elapsed_ns / (double)SECOND;
-	if (seconds < 0.5 || e->done_bytes == 0)
+	if (seconds < 0.5 || e->done_bytes <= from_bytes)
 		return;
-	double speed = (double)e->done_bytes / seconds;
+	double speed = (double)(e->done_bytes - from_bytes) / seconds;
 	str_add(rest, ", ");
 	units_binary(rest, (uint64_t)speed);
 	str_add(rest, "/s");
@@ -80,16 +80,16 @@ static void add_figures(struct str *rest, const struct engine_progress *e, int64
 }
 
 void progress_line(struct str *out, const struct engine_progress *e, int64_t elapsed_ns,
-                   size_t width)
+                   uint64_t from_bytes, size_t width)
 {
 	auto_str struct str name = STR_LIMIT(256), rest = STR_LIMIT(256);
 	if (e->n_items > 1)
 		str_printf(&name, "%zu/%zu ", e->item_i + 1, e->n_items);
 	add_short(&name, e->item);
-	add_figures(&rest, e, elapsed_ns, BAR_WIDTH);
+	add_figures(&rest, e, elapsed_ns, from_bytes, BAR_WIDTH);
 	if (name.size + rest.size > width) {
 		rest.size = 0;
-		add_figures(&rest, e, elapsed_ns, BAR_WIDTH_NARROW);
+		add_figures(&rest, e, elapsed_ns, from_bytes, BAR_WIDTH_NARROW);
 	}
 	// Then the name gives way: it is the long part, and the same all the time.
 	size_t room = width > rest.size + 1 ? width - rest.size : 1;
@@ -240,7 +240,7 @@ static void draw(struct progress *p, int64_t now_ns, size_t width, struct str *o
 		                                  .done_bytes = item->done_bytes,
 		                                  .total_bytes = item->total_bytes};
 		str_add(out, drawn++ ? "\n" : "");
-		progress_line(out, &e, now_ns - item->begun_ns, width);
+		progress_line(out, &e, now_ns - item->mark_ns, item->mark_bytes, width);
 		str_add(out, "\x1b[K");
 	}
 	str_add(out, drawn < n ? "\x1b[J" : "");
@@ -262,6 +262,10 @@ void progress_step(struct progress *p, const struct engine_progress *e, int64_t 
 	item->done_bytes = e->done_bytes;
 	item->total_bytes = e->total_bytes;
 	item->seen_ns = now_ns;
+	if (now_ns - item->begun_ns < SECOND / 2) {
+		item->mark_ns = now_ns;
+		item->mark_bytes = e->done_bytes;
+	}
 	if (finished && !is_quick) {
 		add_clear(p, out);
 		add_finished(out, p, e, now_ns - item->begun_ns);

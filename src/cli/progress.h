@@ -14,6 +14,10 @@ struct progress_item {
 	size_t item_i, n_items;
 	uint64_t done_bytes, total_bytes;
 	int64_t begun_ns, seen_ns;
+	// Where the speed is counted from: half a second behind the beginning, since what an
+	// earlier pull has left passes by in the first moments.
+	int64_t mark_ns;
+	uint64_t mark_bytes;
 };
 struct progress {
 	bool bar;                                   // a terminal that may be drawn on
@@ -37,6 +41,7 @@ void progress_wipe(void);
 // What progress_update writes at `now_ns` on a screen of that width; mostly nothing.
 void progress_step(struct progress *p, const struct engine_progress *e, int64_t now_ns,
                    size_t width, struct str *out);
-// One line of at most `width` characters: the item, a bar, bytes, speed and time left.
+// One line of at most `width` characters: the item, a bar, bytes, speed and time left. In
+// `elapsed_ns` all but `from_bytes` were done.
 void progress_line(struct str *out, const struct engine_progress *e, int64_t elapsed_ns,
-                   size_t width);
+                   uint64_t from_bytes, size_t width);

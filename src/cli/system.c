@@ -82,7 +82,7 @@ fallible command_system_gc(struct invocation *in)
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));
 	defer(garbage_cleanup) struct engine_garbage_list *garbage = NULL;
-	TRY(engine_gc(s.engine, flag_bool(in, "dry-run"), &garbage));
+	TRY(engine_gc(s.engine, flag_bool(in, "dry-run"), flag_bool(in, "partial"), &garbage));
 	if (json) {
 		garbage_json(garbage);
 		return NULL;

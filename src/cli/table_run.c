@@ -214,6 +214,8 @@ static const struct flag stop_flags[] = {
 
 static const struct flag gc_flags[] = {
 	{"dry-run", NULL, BOOL, "only tell what would go", .bits = FLAG_OURS},
+	{"partial", NULL, BOOL, "also what interrupted pulls have got, which is kept for a day",
+	 .bits = FLAG_OURS},
 	FLAG_FORMAT,
 	{NULL},
 };

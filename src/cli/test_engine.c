@@ -672,9 +672,10 @@ static struct engine_garbage garbage_items[] = {
 	{(char *)"snapshot", (char *)"s9", (char *)"its owner is dead", 8192}};
 static struct engine_garbage_list garbage = {garbage_items, 1};
 
-fallible engine_gc(struct engine *engine, bool dry_run, struct engine_garbage_list **ret)
+fallible engine_gc(struct engine *engine, bool dry_run, bool partials,
+                   struct engine_garbage_list **ret)
 {
-	(void)engine, (void)dry_run;
+	(void)engine, (void)dry_run, (void)partials;
 	*ret = &garbage;
 	return NULL;
 }

@@ -19,6 +19,7 @@ static void lines(void **state)
 		int64_t elapsed_ns;
 		size_t width;
 		const char *wanted;
+		uint64_t from_bytes;
 	} cases[] = {
 		{{"archive", 0, 0, 5242880, 10485760, false},
 	         2 * SECOND,
@@ -29,6 +30,11 @@ static void lines(void **state)
 	         100,
 	         "2/3 layer [====================] 100% 10.0 MiB / 10.0 MiB, 5.0 MiB/s"},
 		{{"archive", 0, 0, 2048, 0, false}, 0, 100, "archive 2.0 KiB"},
+		{{"resumed", 0, 0, 5242880, 10485760, false},
+	         2 * SECOND,
+	         100,
+	         "resumed [==========>         ]  50% 5.0 MiB / 10.0 MiB, 512.0 KiB/s, 10 s left",
+	         4194304},
 		{{"archive", 0, 1, 0, 1024, false},
 	         2 * SECOND,
 	         100,
@@ -52,7 +58,8 @@ static void lines(void **state)
 	};
 	for (size_t i = 0; i < N(cases); i++) {
 		auto_str struct str line = STR_LIMIT(1024);
-		progress_line(&line, &cases[i].progress, cases[i].elapsed_ns, cases[i].width);
+		progress_line(&line, &cases[i].progress, cases[i].elapsed_ns, cases[i].from_bytes,
+		              cases[i].width);
 		assert_string_equal(line.bytes, cases[i].wanted);
 	}
 }
@@ -107,13 +114,13 @@ static void bars(void **state)
 		{1500, {"b", 1, 2, 100, 400, false}, ""},
 		{3000,
 	         {"a", 0, 2, 200, 400, false},
-	         "\r1/2 a [==========>         ]  50% 200.0 B / 400.0 B, 100.0 B/s, 2 s left\x1b[K\n"
-	         "2/2 b [=====>              ]  25% 100.0 B / 400.0 B, 66.0 B/s, 4 s left\x1b[K"},
+	         "\r1/2 a [==========>         ]  50% 200.0 B / 400.0 B, 50.0 B/s, 4 s left\x1b[K\n"
+	         "2/2 b [=====>              ]  25% 100.0 B / 400.0 B\x1b[K"},
 		{3200, {"b", 1, 2, 400, 400, false}, "\r\x1b[1A\x1b[Jb: done, 400.0 B in 1.7 s\n"},
 		{3300, {"b", 1, 2, 400, 400, true}, ""},
 		{3400,
 	         {"a", 0, 2, 300, 400, false},
-	         "\r1/2 a [===============>    ]  75% 300.0 B / 400.0 B, 125.0 B/s, 1 s left\x1b[K"},
+	         "\r1/2 a [===============>    ]  75% 300.0 B / 400.0 B, 83.0 B/s, 1 s left\x1b[K"},
 		{3500, {"a", 0, 2, 400, 400, false}, "\r\x1b[Ka: done, 400.0 B in 2.5 s\n"},
 	};
 	struct progress p = {.bar = true};

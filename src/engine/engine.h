@@ -626,8 +626,9 @@ struct engine_garbage_list {
 };
 void engine_garbage_free(struct engine_garbage_list *garbage); // takes NULL
 // Collects what nobody owns: of dead owners, of interrupted commands, of removed images; only what
-// bears this store's ID. `dry_run` only tells.
-fallible engine_gc(struct engine *engine, bool dry_run, struct engine_garbage_list **ret);
+// bears this store's ID. `dry_run` only tells. `partials`: what interrupted pulls have got, too.
+fallible engine_gc(struct engine *engine, bool dry_run, bool partials,
+                   struct engine_garbage_list **ret);
 
 // Whether the first network configuration can be used here: makes and removes one attachment.
 // *ret_file is the file it looked at, the caller's, also on an error (NULL if there is none).

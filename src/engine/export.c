@@ -254,7 +254,11 @@ fallible engine_export(struct engine *engine, const struct engine_export *reques
 	for (size_t i = 0; i < x.blobs.n; i++) {
 		auto_fd int blob = -1;
 		uint64_t size;
-		TRY(store_open_blob(store, engine->ns, x.blobs.items[i], &blob, &size));
+		struct error *e =
+			store_open_blob(store, engine->ns, x.blobs.items[i], &blob, &size);
+		if (error_is(e, ERROR_NOT_FOUND))
+			return error_hint(e, "coracle images pull IMAGE fetches what is missing");
+		TRY(e);
 	}
 	return write_archive(&x);
 }

@@ -21,7 +21,7 @@ void engine_garbage_free(struct engine_garbage_list *g)
 
 struct collection {
 	struct engine *engine;
-	bool dry_run;
+	bool dry_run, partials;
 	struct engine_garbage_list *list;
 	size_t capacity;
 	struct error *errors; // one failure doesn't keep the others
@@ -206,8 +206,10 @@ static void collect_network(struct collection *c)
 static void collect_store(struct collection *c)
 {
 	struct store_garbage *taken = NULL;
-	struct error *error = c->dry_run ? store_gc_plan(c->engine->store, 0, &taken)
-	                                 : store_gc_run(c->engine->store, STORE_GC_CHECK, &taken);
+	int flags = c->partials ? STORE_GC_PARTIALS : 0;
+	struct error *error =
+		c->dry_run ? store_gc_plan(c->engine->store, flags, &taken)
+			   : store_gc_run(c->engine->store, flags | STORE_GC_CHECK, &taken);
 	for (size_t i = 0; taken && i < taken->n; i++)
 		tell(c, taken->items[i].kind, taken->items[i].name, taken->items[i].reason,
 		     taken->items[i].size_bytes);
@@ -215,11 +217,14 @@ static void collect_store(struct collection *c)
 	c->errors = error_join(c->errors, error);
 }
 
-fallible engine_gc(struct engine *e, bool dry_run, struct engine_garbage_list **ret)
+fallible engine_gc(struct engine *e, bool dry_run, bool partials, struct engine_garbage_list **ret)
 {
 	struct store *store;
 	TRY(engine_store(e, &store));
-	struct collection c = {.engine = e, .dry_run = dry_run, .list = alloc(sizeof(*c.list))};
+	struct collection c = {.engine = e,
+	                       .dry_run = dry_run,
+	                       .partials = partials,
+	                       .list = alloc(sizeof(*c.list))};
 	collect_lives(&c);
 	collect_groups(&c);
 	if (!dry_run) // the network room tells only what it has taken

@@ -44,20 +44,26 @@ static fallible check(struct engine *e, const struct oci_reference *host,
 	TRY(engine_program("coracle-fetch", &program));
 	transfer.program = program;
 	const struct transfer_registry request = registry_request(registry, host, &hosts, 0);
-	return registry_explain(transfer_check_login(&transfer, &request), "login", host->host);
+	return registry_explain(transfer_check_login(&transfer, &request), registry, "login",
+	                        host->host);
 }
 
-static const char *host_of(const char *server)
+// "https://registry.example/" is typed, too. The caller's.
+static char *host_of(const char *server)
 {
 	bool hub = !*server || !strcmp(server, "docker.io") ||
 	           !strcmp(server, "https://index.docker.io/v1/");
-	return hub ? "docker.io" : server;
+	const char *scheme = strstr(server, "://"), *name = scheme ? scheme + 3 : server;
+	size_t size = strlen(name);
+	while (size && name[size - 1] == '/')
+		size--;
+	return hub ? alloc_string("docker.io") : alloc_bytes(name, size);
 }
 
 fallible engine_login(struct engine *engine, const char *server,
                       const struct engine_registry *registry, bool *ret_plain)
 {
-	const char *host = host_of(server);
+	auto_free char *host = host_of(server);
 	auto_free char *reference = alloc_printf("%s/x", host);
 	auto_oci_reference struct oci_reference parsed = {0};
 	auto_json struct json *config = NULL;
@@ -85,7 +91,7 @@ fallible engine_login(struct engine *engine, const char *server,
 
 fallible engine_logout(struct engine *engine, const char *server, const char *docker_config)
 {
-	const char *host = host_of(server);
+	auto_free char *host = host_of(server);
 	auto_json struct json *config = NULL;
 	auto_docker_login struct docker_login l = {0};
 	if (docker_config)

@@ -59,7 +59,7 @@ fallible engine_fetch_object(struct engine *e, const struct engine_object *r)
 	struct error *error = fetch_into(e, session, r, &reference, &blob);
 	error = error_join(error, engine_end_session(e, session));
 	if (error)
-		return registry_explain(error, "fetch from", r->reference);
+		return registry_explain(error, &r->registry, "fetch from", r->reference);
 	return engine_copy_out(blob, r->fd);
 }
 

@@ -297,8 +297,8 @@ static fallible fetch(struct pull *p)
 	return transfer_fetch(&request);
 }
 
-// What lies is thrown away at once; what broke is kept for the next pull.
-static void after_error(struct pull *p, const struct error *e)
+// What lies is thrown away at once; what broke is kept for the next pull. Takes and returns `e`.
+static struct error *after_error(struct pull *p, struct error *e)
 {
 	bool is_wrong = e->code == ERROR_CORRUPT || e->code == ERROR_INVALID ||
 	                e->code == ERROR_LIMIT || e->code == ERROR_UNSUPPORTED ||
@@ -312,6 +312,11 @@ static void after_error(struct pull *p, const struct error *e)
 	if (is_wrong && *p->lease)
 		error_free(store_gc_run(store_of(p), 0, &taken)); // else the next gc does
 	store_garbage_free(taken);
+	return is_wrong || !p->n_blobs
+	               ? e
+	               : error_hint(
+				 e,
+				 "what came is kept for a day: the same again goes on from there");
 }
 
 static fallible publish(struct pull *p)
@@ -361,10 +366,8 @@ static fallible pull_into(struct pull *p)
 	struct error *e = fetch(p);
 	if (!e)
 		e = publish(p);
-	if (e) {
-		after_error(p, e);
-		return e;
-	}
+	if (e)
+		return after_error(p, e);
 	if (*p->lease)
 		TRY(store_remove_lease(store_of(p), p->in.engine->ns, p->lease));
 	return release_forerunners(p);
@@ -393,7 +396,7 @@ fallible engine_pull(struct engine *engine, const struct engine_pull *request, c
 	struct error *e = pull_into(&p);
 	e = error_join(e, engine_end_session(engine, p.in.session));
 	if (e)
-		return registry_explain(e, "pull", request->reference);
+		return registry_explain(e, &request->registry, "pull", request->reference);
 	*ret_name = alloc_string(p.reference.normalised);
 	if (ret_chain)
 		*ret_chain =

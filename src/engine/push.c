@@ -34,8 +34,9 @@ static fallible want(void *arg, const struct transfer_wanted *w, enum transfer_w
 	struct error *e =
 		store_open_blob(p->engine->store, p->engine->ns, w->digest, ret_fd, &size);
 	if (error_is(e, ERROR_NOT_FOUND))
-		e = error_hint(e, "not all of the image is here: --platform OS/ARCH pushes one "
-		                  "platform alone, images pull --all-platforms gets the others");
+		e = error_hint(e, "not all of the image is here: images pull fetches what is "
+		                  "missing, for all platforms with --all-platforms; --platform "
+		                  "OS/ARCH pushes one platform alone");
 	return e;
 }
 
@@ -145,5 +146,5 @@ fallible engine_push(struct engine *engine, const struct engine_push *request)
 	TRY(registry_hosts_for(engine, &request->registry, &p.remote, &p.hosts));
 	if (p.image)
 		TRY(find_sources(&p));
-	return registry_explain(send(&p), "push", request->remote);
+	return registry_explain(send(&p), &request->registry, "push", request->remote);
 }

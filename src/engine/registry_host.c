@@ -4,6 +4,7 @@
 #include "engine/docker_login.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static char *copy(const char *text)
 {
@@ -33,18 +34,19 @@ static fallible login_hosts(struct engine *e, const struct engine_registry *r, c
 {
 	auto_json struct json *config = NULL;
 	bool is_told = r->user || r->identity_token;
+	size_t own = registry_own_host(hosts);
 	if (!is_told && r->docker_config)
 		TRY(docker_login_read(r->docker_config, &config));
 	for (size_t i = 0; i < hosts->n; i++) {
 		struct registry_host *h = &hosts->items[i];
-		bool is_last = i + 1 == hosts->n;
+		bool is_named = h->is_own || i == own;
 		// --user is for the registry that was named, not for its mirrors.
-		if (is_told && is_last) {
+		if (is_told && is_named) {
 			h->user = copy(r->user);
 			h->secret = alloc_string(r->secret ? r->secret : "");
 			h->identity_token = copy(r->identity_token);
 		} else if (config) {
-			auto_free char *name = is_last ? alloc_string(ns) : name_of(h);
+			auto_free char *name = is_named ? alloc_string(ns) : name_of(h);
 			TRY(login_to(e, config, name, h));
 		}
 	}
@@ -82,6 +84,8 @@ fallible registry_hosts_for(struct engine *e, const struct engine_registry *r,
 	                                     .ca = r->tls_ca,
 	                                     .cert = r->tls_cert,
 	                                     .key = r->tls_key};
+	if (r->hosts_dir && access(r->hosts_dir, F_OK) < 0)
+		FAIL_ERRNO("--hosts-dir %s", r->hosts_dir);
 	TRY(registry_find_hosts(reference->host, r->hosts_dir ? own : usual, &flags, ret));
 	return login_hosts(e, r, reference->host, ret);
 }
@@ -106,29 +110,38 @@ struct transfer_registry registry_request(const struct engine_registry *r,
 	};
 }
 
-struct error *registry_explain(struct error *e, const char *verb, const char *reference)
+struct error *registry_explain(struct error *e, const struct engine_registry *r, const char *verb,
+                               const char *reference)
 {
 	if (!e)
 		return NULL;
 	e = error_prefix(e, "%s \"%.256s\"", verb, reference);
-	static const struct {
+	const char *no_login = r->user || r->identity_token
+	                               ? "does it exist? the registry knows no such user and "
+	                                 "password, or doesn't let them do that"
+	                               : "does it exist? if it needs a login: coracle login, or "
+	                                 "--user NAME:PASSWORD";
+	const struct {
 		const char *words, *hint;
 	} hints[] = {
-		{"404 Not Found", "is it the right name? without a host it is "
-	                          "docker.io/library/NAME:latest"},
-		{"401 Unauthorized", "does it exist? if it needs a login: --user NAME:PASSWORD, or "
-	                             "what docker login has stored"},
-		{"403 Forbidden", "does it exist? if it needs a login: --user NAME:PASSWORD, or "
-	                          "what docker login has stored"},
+		{"404 Not Found", !strcmp(verb, "fetch from") && strstr(e->message, "/blobs/")
+	                                  ? "manifests are no blobs: content fetch-object has them"
+	                                  : "is it the right name? without a host it is "
+	                                    "docker.io/library/NAME, without a tag :latest"},
+		{"401 Unauthorized", no_login},
+		{"403 Forbidden", no_login},
 		{"response 407",
 	         "the proxy wants a login: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT"},
 		{": 407", "the proxy wants a login: HTTP_PROXY=http://NAME:PASSWORD@HOST:PORT"},
 		{" alert ",
 	         "perhaps it wants to see a certificate of yours: --tlscert and --tlskey, "
 	         "or `client` in a hosts.toml"},
+		{"wrong version number",
+	         "it doesn't speak TLS: --plain-http, if that is all right"},
 		{"certificate", "--tlscacert FILE or a hosts.toml names a CA to trust"},
 		{"Could not resolve host", "is the name right, and does this machine reach a name "
 	                                   "server?"},
+		{"Failed to connect", "is the registry up, and is that its port?"},
 	};
 	for (size_t i = 0; i < sizeof(hints) / sizeof(*hints); i++)
 		if (strstr(e->message, hints[i].words))

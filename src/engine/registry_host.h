@@ -13,4 +13,5 @@ struct transfer_registry registry_request(const struct engine_registry *r,
                                           const struct oci_reference *reference,
                                           const struct registry_hosts *hosts, size_t n_at_once);
 // Says what was tried, and what to do about it. Takes and returns `e`.
-struct error *registry_explain(struct error *e, const char *verb, const char *reference);
+struct error *registry_explain(struct error *e, const struct engine_registry *r, const char *verb,
+                               const char *reference);

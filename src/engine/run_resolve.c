@@ -122,8 +122,11 @@ static fallible get_image(struct run *run, const char *name)
 		return error_join(lacks, e);
 	e = pull_image(run, name);
 	run->lost_layers = false;
-	if (e)
+	if (e) {
+		free(lacks->hint); // what helps is what the pull says
+		lacks->hint = take(&e->hint);
 		return error_join(lacks, e);
+	}
 	error_free(lacks);
 	store_image_free(run->image);
 	run->image = NULL;

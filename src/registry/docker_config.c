@@ -111,6 +111,23 @@ fallible docker_helper_answer(const char *text, size_t size, struct docker_login
 	return NULL;
 }
 
+// In every spelling: one that stayed would be found.
+static void forget(struct json *auths, const char *server)
+{
+	const struct json *value;
+	for (;;) {
+		struct json_cursor cursor = {0};
+		const char *key;
+		bool found = false;
+		while (!found && json_next(auths, &cursor, &key, &value))
+			found = is_for(key, server);
+		if (!found)
+			return;
+		auto_free char *name = alloc_string(key);
+		json_unset(auths, name);
+	}
+}
+
 void docker_config_set(struct json *config, const char *host, const char *user, const char *secret,
                        const char *identity_token)
 {
@@ -123,7 +140,7 @@ void docker_config_set(struct json *config, const char *host, const char *user, 
 		json_set_string(entry, "auth", basic + strlen("Basic "));
 	}
 	json_set_string(entry, "identitytoken", identity_token);
-	json_unset(auths, server);
+	forget(auths, server);
 	if (user || identity_token)
 		json_set(auths, server, entry);
 	else

@@ -195,6 +195,48 @@ static fallible parse_host(struct parser *p, const char *url, const struct json 
 
 // --- the registry itself ------------------------------------------------------------------------
 
+static void give(char **from, char **to)
+{
+	if (!*to)
+		*to = take(from);
+}
+
+// A section that names the registry itself stands for it, in its place: it isn't asked once more
+// behind the others, as somebody else. What the file says above all sections fills what it leaves
+// open. Gives the registry.
+static struct registry_host *join_section(struct parser *p)
+{
+	struct registry_host *own = &p->hosts.items[p->hosts.n - 1];
+	for (size_t i = 0; i + 1 < p->hosts.n; i++) {
+		struct registry_host *h = &p->hosts.items[i];
+		if (strcmp(h->url, own->url) != 0)
+			continue;
+		h->capabilities |= own->capabilities;
+		h->skip_verify |= own->skip_verify;
+		give(&own->ca, &h->ca);
+		if (!h->cert)
+			give(&own->key, &h->key);
+		give(&own->cert, &h->cert);
+		if (!h->n_headers) {
+			h->headers = take(&own->headers);
+			h->n_headers = own->n_headers;
+			own->n_headers = 0;
+		}
+		host_done(own);
+		p->hosts.n--;
+		return h;
+	}
+	return own;
+}
+
+size_t registry_own_host(const struct registry_hosts *hosts)
+{
+	for (size_t i = hosts->n; i--;)
+		if (hosts->items[i].is_own)
+			return i;
+	return hosts->n - 1;
+}
+
 // Loopback: https first, http only if nobody asked for TLS and what answers doesn't speak it.
 static fallible add_own(struct parser *p, const struct json *toml)
 {
@@ -205,17 +247,19 @@ static fallible add_own(struct parser *p, const struct json *toml)
 	const char *name = !strcmp(p->host, "docker.io") ? "registry-1.docker.io" : p->host;
 	auto_free char *plain = alloc_printf("%s://%s", f->plain_http ? "http" : "https", name);
 	TRY(parse_host(p, server && *server ? server : plain, toml, &path));
-	struct registry_host *h = &p->hosts.items[p->hosts.n - 1];
+	size_t n = p->hosts.n;
+	struct registry_host *h = join_section(p);
 	auto_url struct url u = {0};
 	TRY(url_parse(h->url, &u));
 	h->skip_verify |= f->skip_verify;
+	p->arg = NULL; // the flags' paths are the user's, and no part of the folder
 	if (f->ca)
 		TRY_AS(add_pem(p, f->ca, &h->ca), "--tlscacert");
 	if (f->cert)
 		TRY_AS(add_pem(p, f->cert, &h->cert), "--tlscert");
 	if (f->key)
 		TRY_AS(add_pem(p, f->key, &h->key), "--tlskey");
-	bool wants_tls = h->skip_verify || h->ca || h->cert || server;
+	bool wants_tls = h->skip_verify || h->ca || h->cert || server || p->hosts.n < n;
 	h->http_fallback = u.is_https && !wants_tls && url_host_is_loopback(u.host);
 	return NULL;
 }

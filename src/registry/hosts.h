@@ -30,6 +30,8 @@ struct registry_hosts {
 	size_t n;
 };
 void registry_hosts_done(struct registry_hosts *h);
+// The index of the registry itself, which is mostly the last; of one host at least.
+size_t registry_own_host(const struct registry_hosts *hosts);
 #define auto_registry_hosts defer(registry_hosts_done)
 
 // What the command line says of the registry itself.
@@ -45,7 +47,8 @@ struct registry_flags {
 fallible registry_find_hosts(const char *host, const char *const *dirs,
                              const struct registry_flags *flags, struct registry_hosts *ret);
 
-// The pure part: `toml` (NULL: none) of `folder`, whose files `read` gives.
+// The pure part: `toml` (NULL: none), whose files `read` gives; those of the flags with NULL for
+// `arg`.
 typedef fallible registry_read(void *arg, const char *path, char **ret);
 fallible registry_parse_hosts(const char *host, const struct json *toml,
                               const struct registry_flags *flags, registry_read *read, void *arg,

@@ -26,7 +26,7 @@ static fallible read_pem(void *arg, const char *path, char **ret)
 {
 	const struct folder *f = arg;
 	auto_fd int fd =
-		openat(f->fd >= 0 ? f->fd : AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		openat(f && f->fd >= 0 ? f->fd : AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
 		return error_new(ERROR_NOT_FOUND, "%.200s: no such file", path);
 	if (fd < 0)

@@ -31,9 +31,9 @@ struct error *session_worse(struct error *before, struct error *now)
 {
 	if (!before)
 		return now;
-	bool keep = error_is(now, ERROR_NOT_FOUND) && !error_is(before, ERROR_NOT_FOUND);
-	error_free(keep ? now : before);
-	return keep ? before : now;
+	enum error_code code = error_is(before, ERROR_NOT_FOUND) ? now->code : before->code;
+	int sys = now->sys ? now->sys : before->sys;
+	return error_because(error_recode(error_join(before, now), code), sys);
 }
 
 fallible registry_new(const struct registry_options *o, struct registry **ret)
@@ -286,7 +286,7 @@ fallible session_ask(struct registry *r, size_t i, struct question *q)
 fallible registry_check_login(struct registry *r)
 {
 	auto_http_response struct http_response response = {0};
-	size_t own = r->options.hosts->n - 1;
+	size_t own = registry_own_host(r->options.hosts);
 	struct question q = {
 		.method = "GET", .below = "/", .limit = 1 << 16, .response = &response};
 	return session_ask(r, own, &q);

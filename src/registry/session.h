@@ -26,7 +26,6 @@ struct question {
 fallible session_ask(struct registry *r, size_t i, struct question *q);
 // The URL that it asks first; the caller's.
 char *session_url(const struct registry *r, size_t i, const struct question *q);
-// "…: nothing more to say" of several hosts: the registry's own word counts, unless it only doesn't
-// know and another failed. Takes both.
+// What several hosts say, one behind another. NOT_FOUND only if all do. Takes both.
 struct error *session_worse(struct error *before, struct error *now);
 void session_debug(const struct registry *r, const char *format, ...) PRINTF(2, 3);

@@ -317,8 +317,12 @@ static fallible run(struct store *s, bool take, int flags, struct store_garbage 
 	auto_arena struct arena *a = arena_new();
 	struct store_garbage *garbage = alloc(sizeof(*garbage));
 	garbage->arena = arena_new();
-	struct gc g = {
-		.store = s, .arena = a, .garbage = garbage, .take = take, .now_ns = store_now_ns()};
+	struct gc g = {.store = s,
+	               .arena = a,
+	               .garbage = garbage,
+	               .take = take,
+	               .now_ns = store_now_ns(),
+	               .partials = flags & STORE_GC_PARTIALS};
 	struct error *e = collect(&g, flags);
 	if (e)
 		store_garbage_free(garbage);

@@ -9,7 +9,8 @@ struct gc {
 	struct arena *arena; // of this collection
 	struct store_garbage *garbage;
 	size_t capacity;
-	bool take; // else only say
+	bool take;     // else only say
+	bool partials; // take those of today, too
 	int64_t now_ns;
 };
 

@@ -504,7 +504,10 @@ struct store_garbage {
 };
 void store_garbage_free(struct store_garbage *g);
 
-enum store_gc_flags { STORE_GC_CHECK = 1 }; // the databases' own integrity too (CORRUPT)
+enum store_gc_flags {
+	STORE_GC_CHECK = 1,    // the databases' own integrity too (CORRUPT)
+	STORE_GC_PARTIALS = 2, // and blobs that are partly here, however new, unless they are held
+};
 // What would be taken now; takes nothing.
 fallible store_gc_plan(struct store *s, int flags, struct store_garbage **ret);
 // Takes it, says what, empties the trash and writes the databases' logs back. Several at once are

@@ -90,12 +90,14 @@ static fallible sweep_partial(struct gc *g, int folder, const char *name)
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return NULL; // not of our making
 	int64_t touched = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
-	if (g->now_ns - touched < STORE_PARTIAL_LIFE_NS)
+	bool is_old = g->now_ns - touched >= STORE_PARTIAL_LIFE_NS;
+	if (!is_old && !g->partials)
 		return NULL;
 	TRY(lock_is_held(fd, LOCK_EXCLUSIVE, &held));
 	return held ? NULL
 	            : take_file(g, folder, name, name, "partial blob",
-	                        "nobody has gone on with it for a day");
+	                        is_old ? "nobody has gone on with it for a day"
+	                               : "an interrupted pull has left it");
 }
 
 static fallible sweep_partials(struct gc *g)

@@ -185,7 +185,7 @@ fallible transfer_push(const struct transfer_push_request *r);
 fallible transfer_fetch_object(const struct transfer *transfer, const struct transfer_registry *r,
                                bool is_blob, int fd);
 
-// Asks the registry itself (the last of the hosts) whether it takes us for who its credentials say.
+// Asks the registry itself (registry_own_host()) whether it takes us for who its credentials say.
 // `repository` and `name` are "". INVALID: it doesn't.
 fallible transfer_check_login(const struct transfer *transfer, const struct transfer_registry *r);
 

@@ -294,8 +294,15 @@ static fallible choose(struct fetch *f, const struct choice *c, struct choice *r
 	if (ret->n)
 		return NULL;
 	auto_free char *platform = oci_platform_format(&f->order.platforms[0]);
-	return error_new(ERROR_NOT_FOUND, "no match for platform in manifest: %s: not found",
-	                 platform);
+	auto_str struct str there = STR_LIMIT(256);
+	for (size_t i = 0; i < c->n; i++) {
+		if (!is_image(&c->items[i]))
+			continue;
+		auto_free char *one = oci_platform_format(&c->items[i].platform);
+		str_printf(&there, "%s%s", there.size ? ", " : "; there are ", one);
+	}
+	return error_new(ERROR_NOT_FOUND, "no match for platform in manifest: %s: not found%s",
+	                 platform, there.size ? there.bytes : "");
 }
 
 // --- a manifest ---------------------------------------------------------------------------------

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""hosts.toml with a section for the registry itself; what several hosts said; what a login is known by;
+and hints that fit."""
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from harness.cli import coracle, ctr, eventually
+from harness.images import Image, entry, layer
+from harness.registry import Registry, Store, basic, certificate, needs, reply, trickle
+from test_registry_access import folder_of, image, pull, pulls
+
+missing = needs("openssl")
+pytestmark = pytest.mark.skipif(missing, reason=f"needs {' '.join(missing)}")
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory):
+    return certificate(tmp_path_factory.mktemp("tls"))
+
+
+def wants(user, secret):
+    def behave(request):
+        if request.headers.get("Authorization") == basic(user, secret):
+            return False
+        return reply(request, 401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+    return behave
+
+
+# --- the registry's own section -------------------------------------------------------------------
+
+@pytest.mark.parametrize("server", [True, False])
+@pytest.mark.parametrize("capabilities", ["", 'capabilities = ["pull", "resolve"]\n'])
+def test_a_section_of_the_registry_itself(tls, tmp_path, server, capabilities):
+    """As containerd's documents have it: the CA in the section. --user is for it, and it is asked once."""
+    with Registry(image(), tls=tls, behave=wants("me", "secret")) as r:
+        ref = r.ref
+        folder_of(tmp_path, r, ca__pem=tls[0], hosts__toml=(f'server = "{r.url}"\n' if server else "")
+                  + f'[host."{r.url}"]\n{capabilities}ca = "ca.pem"\n')
+        flags = ["--hosts-dir", tmp_path, "--user", "me:secret"]
+        pulls(ref, *flags)
+        env = {"DOCKER_CONFIG": str(tmp_path / "docker")}
+        coracle("login", *flags, r.host, env=env)
+        pulls(ref, "--hosts-dir", tmp_path, env=env)
+        r.log.clear()
+        said = pull(ref.replace(":latest", ":nosuch"), *flags, code=125).err
+        assert said.count("404 Not Found") == 1 and "certificate" not in said
+        assert len([line for line in r.log if "nosuch" in line[1] and "Authorization" in line[2]]) == 1
+
+
+def test_push_to_a_section(tls, tmp_path, busybox):
+    """One that takes no pushes is the registry all the same."""
+    with Store(tls=tls, behave=wants("me", "secret")) as r:
+        folder_of(tmp_path, r, ca__pem=tls[0],
+                  hosts__toml=f'[host."{r.url}"]\ncapabilities = ["pull", "resolve"]\nca = "ca.pem"\n')
+        coracle("images", "push", "--hosts-dir", tmp_path, "--user", "me:secret", f"{r.host}/test:pushed", busybox)
+        assert r.bytes_received()
+
+
+def test_its_place_among_mirrors(tmp_path):
+    """It is asked where the file has it, and the mirror behind it when it has nothing."""
+    with Registry(image()) as mirror, Registry(image()) as r:
+        del r.tags["latest"]
+        folder_of(tmp_path, r, hosts__toml=f'[host."{r.url}"]\n[host."{mirror.url}"]\n')
+        pull(r.ref, "--hosts-dir", tmp_path, "--user", "me:secret")
+        coracle("images", "rm", r.ref)
+        assert r.asked("manifests/latest") and mirror.asked("manifests/latest")
+        # A mirror is none of the registry's business.
+        assert all("Authorization" not in headers for _, _, headers in mirror.log)
+
+
+def test_flags_of_tls_are_for_its_section(tls, tmp_path):
+    with Registry(image(), tls=tls) as r:
+        folder_of(tmp_path, r, hosts__toml=f'[host."{r.url}"]\n')
+        assert "certificate" in pull(r.ref, "--hosts-dir", tmp_path, code=125).err
+        pulls(r.ref, "--hosts-dir", tmp_path, "--tlscacert", tls[0])
+        pulls(r.ref, "--hosts-dir", tmp_path, "--skip-verify")
+
+
+def test_paths_of_flags_are_the_users(tls, tmp_path):
+    """Not the folder's, whatever lies there."""
+    with Registry(image(), tls=tls) as r:
+        folder = folder_of(tmp_path / "certs.d", r)
+        (folder / "decoy.crt.not").write_text(tls[0].read_text())
+        (tmp_path / "own.crt").write_text(tls[0].read_text())
+        pulls(r.ref, "--hosts-dir", tmp_path / "certs.d", "--tlscacert", "own.crt", cwd=tmp_path)
+        said = pull(r.ref, "--hosts-dir", tmp_path / "certs.d", "--tlscacert", "decoy.crt.not", code=125).err
+        assert "--tlscacert: decoy.crt.not: no such file" in said
+
+
+def test_a_folder_of_hosts_that_is_not_there(tmp_path):
+    said = pull("127.0.0.1:1/a", "--hosts-dir", tmp_path / "nosuch", code=125).err
+    assert f"--hosts-dir {tmp_path}/nosuch: No such file or directory" in said
+
+
+# --- several hosts --------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("dead_first", [True, False])
+def test_every_host_is_heard(tmp_path, dead_first):
+    with Registry(image()) as r:
+        dead = "http://127.0.0.1:1"
+        if dead_first:
+            folder_of(tmp_path, r, hosts__toml=f'server = "{r.url}"\n[host."{dead}"]\n')
+        else:
+            folder_of(tmp_path, r, hosts__toml=f'server = "{dead}"\n[host."{r.url}"]\n')
+        said = pull(r.ref.replace(":latest", ":nosuch"), "--hosts-dir", tmp_path, code=125).err
+    words = [f"{dead}/v2/test/manifests/nosuch", f"{r.url}/v2/test/manifests/nosuch"]
+    assert "404 Not Found" in said and "Failed to connect" in said
+    assert [said.index(word) for word in (words if dead_first else words[::-1])] == \
+        sorted(said.index(word) for word in words)
+
+
+# --- logins ---------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("spelling", ["{}", "http://{}", "https://{}", "https://{}/v1/", "{}/v2/"])
+def test_logout_forgets_every_spelling(tmp_path, spelling):
+    with Registry(image(), behave=wants("me", "secret")) as r:
+        (tmp_path / "config.json").write_text(json.dumps({
+            "auths": {spelling.format(r.host): {"auth": basic("me", "secret").split()[1]},
+                      "other.example": {"auth": "b3RoZXI6eA=="}}}))
+        env = {"DOCKER_CONFIG": str(tmp_path)}
+        pulls(r.ref, env=env)
+        coracle("logout", r.host, env=env)
+        assert list(json.loads((tmp_path / "config.json").read_text())["auths"]) == ["other.example"]
+        assert "401" in pull(r.ref, env=env, code=125).err
+
+
+def test_login_takes_a_url(tmp_path):
+    env = {"DOCKER_CONFIG": str(tmp_path)}
+    with Registry(image(), behave=wants("me", "secret")) as r:
+        coracle("login", "--user", "me:secret", f"https://{r.host}/", env=env)
+        assert list(json.loads((tmp_path / "config.json").read_text())["auths"]) == [r.host]
+        coracle("logout", f"http://{r.host}", env=env)
+        said = coracle("login", "--user", "me:wrong", r.host, env=env, code=125).err
+        assert "401 Unauthorized" in said and "hint: does it exist? the registry knows no such user" in said
+
+
+# --- what helps -----------------------------------------------------------------------------------
+
+def test_hints(tls):
+    with Registry(image()) as r:
+        assert "there are" not in pull(r.ref, "--platform", "linux/s390x", code=None).err  # no index
+        for flags, ref, hint in (
+                ((), r.ref.replace("/test:", "/nosuch:"), "without a tag :latest"),
+                (("--tlscacert", tls[0]), r.ref, "it doesn't speak TLS: --plain-http"),
+                ((), "127.0.0.1:1/a", "is the registry up")):
+            assert hint in pull(ref, *flags, code=125).err.partition("hint: ")[2]
+        coracle("images", "rm", r.ref, code=None)
+        said = coracle("content", "fetch-blob", r.ref, "sha256:" + "1" * 64, code=125).err
+        assert "hint: manifests are no blobs" in said
+        said = coracle("run", "--rm", r.ref.replace("/test:", "/nosuch:"), "x", code=125).err
+        assert "404" in said and "hint: is it the right name?" in said
+
+
+def test_platforms_that_are_there():
+    from test_pull import platforms_index
+    with Registry() as r:
+        platforms_index(r, "linux/arm64", "windows/arm64")
+        said = pull(r.ref, "--platform", "linux/s390x", code=125).err
+        assert "linux/s390x: not found; there are linux/arm64, windows/arm64" in said
+
+
+# --- under way, and broken off --------------------------------------------------------------------
+
+def test_partly_here(tmp_path):
+    """A pull that is under way is listed, also of another store; what it leaves is kept, and can be dropped."""
+    store = ["--root", tmp_path / "root", "--state", tmp_path / "state"]
+    img = Image(layer(entry("a", os.urandom(3_000_000))))
+    big = img.manifest["layers"][0]["digest"]
+    with Registry(img) as r:
+        partial = tmp_path / "root/content/partial" / big.split(":")[1]
+        counter = type("Counter", (), {"blobs": img.blobs, "sent": 0})
+        r.behave = trickle(counter, pause=0.05)
+        p = subprocess.Popen(["coracle", *map(str, store), "images", "pull", r.ref], stderr=subprocess.PIPE)
+        try:
+            eventually(lambda: big in coracle(*store, "content", "active").out)
+            assert big in ctr(*store, "content", "active", "^blob").out
+            assert big not in coracle("content", "active").out
+            eventually(lambda: partial.stat().st_size)
+            coracle(*store, "gc", "--partial")  # it is held
+            assert big in coracle(*store, "content", "active").out
+        finally:
+            p.send_signal(signal.SIGINT)
+            p.communicate()
+        coracle(*store, "gc")
+        assert partial.stat().st_size and big not in coracle(*store, "content", "active").out
+        plan = coracle(*store, "gc", "--partial", "--dry-run").out
+        assert "an interrupted pull has left it" in plan and partial.exists()
+        assert "partial blob" not in coracle(*store, "gc", "--dry-run").out
+        assert "partial blob" in coracle(*store, "gc", "--partial").out and not partial.exists()
+
+
+def test_what_came_is_kept_is_said():
+    img = Image(layer(entry("a", os.urandom(300_000))))
+    big = img.manifest["layers"][0]["digest"]
+
+    def cut(request):
+        if not request.path.endswith(big):
+            return False
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(img.blobs[big])))
+        request.end_headers()
+        request.wfile.write(img.blobs[big][:1000])
+        request.close_connection = True
+        return True
+
+    with Registry(img, behave=cut) as r:
+        assert "hint: what came is kept for a day" in pull(r.ref, code=125).err
+        r.behave = None
+        pulls(r.ref)

@@ -32,7 +32,8 @@
 
 extern const struct flag flags_docker[], containers_create_flags[], containers_info_flags[],
 	tasks_start_flags[];
-extern const struct flag containers_delete_flags[], tasks_kill_flags[], images_pull_flags[];
+extern const struct flag containers_delete_flags[], tasks_kill_flags[], images_pull_flags[],
+	images_push_flags[];
 extern const struct flag flags_container[], flags_runtime[], flags_snapshotter[], flags_registry[],
 	flags_log[];
 

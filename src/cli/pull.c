@@ -30,26 +30,34 @@ static fallible read_line(int fd, char **ret)
 	return NULL;
 }
 
-// From the terminal, without an echo; its settings are restored, also after an error.
-static fallible ask_secret(char **ret)
+// From the terminal. A secret has no echo; the settings are restored, also after an error.
+static fallible ask(const char *what, bool is_secret, const char *otherwise, char **ret)
 {
 	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	struct termios before, silent;
 	if (fd < 0 || tcgetattr(fd, &before) < 0) {
 		if (fd >= 0)
 			close(fd);
-		return error_new(ERROR_USAGE, "--user NAME needs a terminal to ask for the "
-		                              "password: give NAME:PASSWORD");
+		return error_new(ERROR_USAGE, "%s", otherwise);
 	}
 	silent = before;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
-	ignore(write(fd, "Password: ", 10)); // seen or not, what is typed counts
-	tcsetattr(fd, TCSAFLUSH, &silent);
+	ignore(write(fd, what, strlen(what))); // seen or not, what is typed counts
+	if (is_secret)
+		tcsetattr(fd, TCSAFLUSH, &silent);
 	struct error *e = read_line(fd, ret);
-	tcsetattr(fd, TCSAFLUSH, &before);
-	ignore(write(fd, "\n", 1)); // as above
+	if (is_secret) {
+		tcsetattr(fd, TCSAFLUSH, &before);
+		ignore(write(fd, "\n", 1)); // as above
+	}
 	close(fd);
 	return e;
+}
+
+static fallible ask_secret(char **ret)
+{
+	return ask("Password: ", true,
+	           "--user NAME needs a terminal to ask for the password: give NAME:PASSWORD", ret);
 }
 
 struct registry_login {
@@ -261,6 +269,8 @@ static fallible ask_user(const struct invocation *in, struct registry_login *log
 {
 	const char *password = flag_text(in, "password");
 	bool from_stdin = flag_bool(in, "password-stdin");
+	if (from_stdin && (*password || login->secret))
+		return error_new(ERROR_USAGE, "a password, and --password-stdin: which one?");
 	if (from_stdin || *password)
 		free(take(&login->secret));
 	if (from_stdin)
@@ -283,11 +293,19 @@ fallible command_login(struct invocation *in)
 	const char *user = flag_text(in, "user"), *colon = strchr(user, ':');
 	const char *token = optional(flag_text(in, "refresh"));
 	bool plain = false;
-	if (!*user && !token)
-		return error_new(ERROR_USAGE, "login as whom? --user NAME");
 	defer(registry_login_done) struct registry_login login = {.docker_config =
 	                                                                  docker_config_folder()};
 	struct engine_registry registry;
+	auto_free char *typed = NULL;
+	if (!*user && !token) {
+		if (!isatty(STDIN_FILENO))
+			return error_new(ERROR_USAGE, "login as whom? --user NAME");
+		TRY(ask("Username: ", false, "login as whom? --user NAME", &typed));
+		if (!*typed)
+			return error_new(ERROR_USAGE, "login as whom? --user NAME");
+		user = typed;
+		colon = NULL;
+	}
 	if (!token) {
 		login.user = alloc_bytes(user, colon ? (size_t)(colon - user) : strlen(user));
 		login.secret = colon ? alloc_string(colon + 1) : NULL;
@@ -310,5 +328,11 @@ fallible command_logout(struct invocation *in)
 	auto_free char *folder = docker_config_folder();
 	auto_session struct session s = {0};
 	TRY(session_open(in, &s));
-	return engine_logout(s.engine, argument(in, 0), folder);
+	TRY(engine_logout(s.engine, argument(in, 0), folder));
+	auto_str struct str line = STR_LIMIT(1024);
+	str_add(&line, "Removing login credentials for "); // docker's words
+	output_clean(&line, *argument(in, 0) ? argument(in, 0) : "docker.io");
+	str_add_char(&line, '\n');
+	output_str(&line);
+	return NULL;
 }

@@ -83,7 +83,7 @@ const struct flag images_pull_flags[] = {
 	{NULL},
 };
 
-static const struct flag images_push_flags[] = {
+const struct flag images_push_flags[] = {
 	{"manifest", NULL, TEXT("DIGEST"), "push this manifest instead of what the name stands for"},
 	{"manifest-type", NULL, TEXT("TYPE"), "media type of the manifest",
 	 .initial = "application/vnd.oci.image.manifest.v1+json"},

@@ -117,6 +117,13 @@ static fallible repack(struct conversion *c, const struct store_layer *l, const 
 	return NULL;
 }
 
+static fallible is_here(struct conversion *c, const char *digest)
+{
+	auto_fd int fd = -1;
+	uint64_t size;
+	return store_open_blob(c->engine->store, c->engine->ns, digest, &fd, &size);
+}
+
 static fallible convert_layer(struct conversion *c, struct store_layer *l)
 {
 	const char *from = l->descriptor.digest;
@@ -131,8 +138,9 @@ static fallible convert_layer(struct conversion *c, struct store_layer *l)
 		if (made) {
 			l->descriptor = made->to;
 			l->descriptor.media_type = want->name;
+			return NULL;
 		}
-		return NULL;
+		return is_here(c, from);
 	}
 	struct transfer_repack_result result;
 	const char *file = arena_printf(c->arena, "layer-%zu", c->n_layers);

@@ -86,6 +86,25 @@ static void add_manifest(struct export *x, const struct store_manifest *m)
 			need_blob(x, m->layers[i].descriptor.digest);
 }
 
+// Of some platforms only the documents may be here.
+static fallible is_whole(struct export *x, const struct store_manifest *m, bool *ret)
+{
+	*ret = true;
+	for (size_t i = 0; i < m->n_layers && *ret; i++) {
+		struct store_blobs *row = NULL;
+		struct error *e = is_left_out(x, &m->layers[i])
+		                          ? NULL
+		                          : store_find_blob(x->engine->store, x->engine->ns,
+		                                            m->layers[i].descriptor.digest, &row);
+		store_blobs_free(row);
+		*ret = !error_is(e, ERROR_NOT_FOUND);
+		if (!*ret)
+			error_drop(&e); // that is the question
+		TRY(e);
+	}
+	return NULL;
+}
+
 // Layers that shall stay out, of all platforms.
 static bool is_unwanted(const struct export *x, const struct store_image *image, const char *digest)
 {
@@ -123,10 +142,19 @@ static fallible add_manifests(struct export *x, const struct store_image *image)
 	const struct engine_export *r = x->request;
 	const struct store_manifest *m;
 	if (r->all_platforms) {
-		for (size_t i = 0; i < image->n_manifests; i++)
+		const struct store_manifest *first = NULL;
+		for (size_t i = 0; i < image->n_manifests; i++) {
+			bool whole;
+			TRY(is_whole(x, &image->manifests[i], &whole));
+			if (!whole)
+				continue;
+			first = first ? first : &image->manifests[i];
 			add_manifest(x, &image->manifests[i]);
-		if (image->n_manifests)
-			add_docker_image(x, image, &image->manifests[0]);
+		}
+		if (image->n_manifests && !first) // which will be said of it
+			add_manifest(x, first = &image->manifests[0]);
+		if (first)
+			add_docker_image(x, image, first);
 		return add_all(x, image);
 	}
 	size_t n = r->n_platforms ? r->n_platforms : 1;

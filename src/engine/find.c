@@ -78,6 +78,20 @@ static fallible best_manifest(const struct store_image *image, const struct oci_
 	return NULL;
 }
 
+void engine_warn_of_platform(struct engine *e, const char *name, const struct store_manifest *m,
+                             const char *platform)
+{
+	struct oci_platform host, want, have;
+	engine_host_platform(&host);
+	struct error *bad = oci_platform_parse(platform, &host, &want);
+	if (!bad)
+		bad = oci_platform_parse(m->platform, &host, &have);
+	if (!bad && !oci_platform_match(&want, &have))
+		engine_warn(e, "image \"%s\" is for %s alone, not for %s", name, m->platform,
+		            platform);
+	error_free(bad); // then somebody else says so
+}
+
 fallible engine_choose_manifest(const struct store_image *image, const char *platform,
                                 const struct store_manifest **ret)
 {

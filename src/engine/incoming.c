@@ -9,7 +9,7 @@ static struct store_descriptor descriptor_of(const struct incoming *in, size_t b
 		.media_type = b->media_type, .digest = b->digest, .size_bytes = b->size_bytes};
 }
 
-// What is a layer and no document, which a liar's layer may be, too.
+// What is a layer and no document.
 static void leave_layers(struct incoming *in)
 {
 	const struct transfer_archive *a = in->archive;
@@ -76,7 +76,13 @@ static fallible list_manifests(struct incoming *in)
 		for (size_t k = 0; k < m->n_layers; k++) {
 			layers[k].descriptor = descriptor_of(in, m->layers[k].blob);
 			layers[k].diff_id = diff_ids[k] = m->layers[k].diff_id;
-			size += layers[k].descriptor.size_bytes;
+			if (__builtin_add_overflow(size, layers[k].descriptor.size_bytes, &size) ||
+			    size > INT64_MAX)
+				return error_new(ERROR_LIMIT,
+				                 "manifest %s: layers of %llu bytes and "
+				                 "more",
+				                 a->blobs[m->blob].digest,
+				                 (unsigned long long)INT64_MAX);
 			label_layer(in, m->layers[k].blob, m->layers[k].diff_id);
 		}
 		char chain[OCI_DIGEST_SIZE] = "";

@@ -69,6 +69,9 @@ fallible engine_set_labels(struct engine *e, enum store_kind kind, const char *s
 // NOT_FOUND: `image "x": not found`, with a hint.
 fallible engine_find_image(struct engine *e, const char *typed, struct store_image **ret);
 void engine_host_platform(struct oci_platform *ret);
+// Where a single manifest is taken though it is for another platform.
+void engine_warn_of_platform(struct engine *e, const char *name, const struct store_manifest *m,
+                             const char *platform);
 // The manifest to run: the best for `platform` (NULL: the host's; Windows if there is nothing
 // else). An image that is a single manifest is taken as it is, as ctr does. Borrowed from `image`.
 fallible engine_choose_manifest(const struct store_image *image, const char *platform,

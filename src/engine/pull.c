@@ -172,7 +172,9 @@ static fallible want(void *arg, const struct transfer_wanted *w, enum transfer_w
 		return NULL;
 	}
 	TRY(e);
-	TRY(claim_room(p, w, fd));
+	e = claim_room(p, w, fd);
+	if (e)
+		return error_join(e, store_remove_partial(store_of(p), w->digest));
 	// Whoever had the lock may have published it.
 	TRY(find_in_store(p, w, &has, ret_fd));
 	if (has)
@@ -398,6 +400,10 @@ fallible engine_pull(struct engine *engine, const struct engine_pull *request, c
 	if (e)
 		return registry_explain(e, &request->registry, "pull", request->reference);
 	*ret_name = alloc_string(p.reference.normalised);
+	if (request->n_platforms == 1 && !request->all_platforms)
+		engine_warn_of_platform(engine, request->reference,
+		                        &p.in.manifests[p.in.archive->images[0].manifests[0]],
+		                        request->platforms[0]);
 	if (ret_chain)
 		*ret_chain =
 			alloc_string(p.in.manifests[p.in.archive->images[0].manifests[0]].chain_id);

@@ -39,8 +39,11 @@ static fallible login_hosts(struct engine *e, const struct engine_registry *r, c
 		TRY(docker_login_read(r->docker_config, &config));
 	for (size_t i = 0; i < hosts->n; i++) {
 		struct registry_host *h = &hosts->items[i];
-		bool is_named = h->is_own || i == own;
-		// --user is for the registry that was named, not for its mirrors.
+		// --user is for the registry that was named, not for its mirrors; nor for itself
+		// over http, if it speaks https.
+		bool is_weaker = !text_starts(h->url, "https") &&
+		                 text_starts(hosts->items[own].url, "https");
+		bool is_named = i == own || (h->is_own && !is_weaker);
 		if (is_told && is_named) {
 			h->user = copy(r->user);
 			h->secret = alloc_string(r->secret ? r->secret : "");

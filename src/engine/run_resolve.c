@@ -136,6 +136,8 @@ static fallible get_image(struct run *run, const char *name)
 static fallible find_image(struct run *run, const char *name)
 {
 	TRY(get_image(run, name));
+	if (run->request->platform)
+		engine_warn_of_platform(run->engine, name, run->manifest, run->request->platform);
 	run->snapshotter = engine_snapshotter_for(run->manifest, run->snapshotter);
 	TRY(engine_snapshots(run->engine, run->snapshotter, &run->snapshots));
 	struct error *e =

@@ -163,7 +163,8 @@ static fallible set_url(struct parser *p, struct registry_host *h, const char *t
 {
 	auto_url struct url u = {0};
 	auto_free char *whole = alloc_printf("%s%s", strstr(text, "://") ? "" : "https://", text);
-	TRY_AS(url_parse(whole, &u), "host \"%.64s\"", text);
+	bool has_user = strchr(text, '@');
+	TRY_AS(url_parse(whole, &u), "host \"%.64s\"", has_user ? "…@…" : text);
 	if (strchr(u.path_query, '?'))
 		return error_new(ERROR_INVALID, "host \"%.64s\": a query", text);
 	size_t size = strlen(u.path_query);
@@ -278,7 +279,8 @@ static fallible parse_all(struct parser *p, const struct json *toml)
 		const struct json_path item = {&here, url, 0};
 		if (json_kind(table) != JSON_OBJECT)
 			return error_new(ERROR_INVALID, "host \"%.64s\": not a table", url);
-		TRY_AS(parse_host(p, url, table, &item), "host \"%.64s\"", url);
+		TRY_AS(parse_host(p, url, table, &item), "host \"%.64s\"",
+		       strchr(url, '@') ? "…@…" : url);
 	}
 	return add_own(p, toml);
 }

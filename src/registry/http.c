@@ -12,6 +12,7 @@
 
 enum {
 	HEADERS_SIZE_MAX = 65536,
+	SENT_SIZE_MAX = 1 << 20,
 	TEXT_MAX = 4096, // of an error's body
 	CONNECT_TIMEOUT_S = 15,
 	SLOW_BYTES_PER_S = 64,
@@ -29,12 +30,12 @@ struct exchange {
 	struct http_response *response;
 	size_t headers_size;
 	uint64_t body_size;
-	uint64_t sent_size;  // of the request's body
-	struct error *error; // ours, in place of curl's
-	struct str head;     // of the answer, as it comes, for a dump
-	unsigned number;     // in dumps and traces
-	bool is_refused;     // a link-local address
-	bool via_proxy;      // who resolves the name, and may itself be anywhere
+	uint64_t sent_size;   // of the request's body
+	struct error *error;  // ours, in place of curl's
+	struct str sent, got; // heads, as they go and come, for a dump
+	unsigned number;      // in dumps and traces
+	bool is_refused;      // a link-local address
+	const char *proxy;    // who resolves the name, and may itself be anywhere; "": none
 };
 
 void http_response_done(struct http_response *r)
@@ -205,7 +206,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 {
 	struct exchange *x = arg;
 	(void)purpose;
-	if (!x->request->allow_link_local && !x->via_proxy && is_link_local(&a->addr)) {
+	if (!x->request->allow_link_local && !*x->proxy && is_link_local(&a->addr)) {
 		x->is_refused = true;
 		return CURL_SOCKET_BAD;
 	}
@@ -227,26 +228,45 @@ static void tell(const struct exchange *x, const char *format, ...)
 }
 
 // Conversations go on side by side: a head is told as one line, under the number of its exchange.
-static void tell_head(const struct exchange *x, const char *bytes, size_t size, bool is_ours)
+static void tell_sent(struct exchange *x)
 {
-	auto_free char *shown = shown_head(bytes, size, is_ours);
-	tell(x, "%c %s", is_ours ? '>' : '<', shown);
+	const struct http_request *r = x->request;
+	bool chosen = r->with_headers && r->trust;
+	if (!x->sent.size)
+		return;
+	auto_free char *shown =
+		shown_request(x->sent.bytes, x->sent.size, chosen ? r->trust->headers : NULL,
+	                      chosen ? r->trust->n_headers : 0);
+	tell(x, "> %s", shown);
+	x->sent.size = 0;
+}
+
+static void tell_got(struct exchange *x)
+{
+	if (!x->got.size)
+		return;
+	auto_free char *shown = shown_head(x->got.bytes, x->got.size, false);
+	tell(x, "< %s", shown);
+	x->got.size = 0;
 }
 
 static int on_debug(CURL *curl, curl_infotype type, char *bytes, size_t size, void *arg)
 {
 	struct exchange *x = arg;
 	(void)curl;
-	if (type == CURLINFO_HEADER_OUT)
-		tell_head(x, bytes, size, true);
-	if (type != CURLINFO_HEADER_IN)
-		return 0; // curl's own words would show what HTTP/2 sends
-	str_add_bytes(&x->head, bytes, size);
-	if (*bytes == '\r' || *bytes == '\n') {
-		tell_head(x, x->head.bytes, x->head.size, false);
-		str_done(&x->head);
-		x->head = STR_LIMIT(HEADERS_SIZE_MAX);
+	// In pieces, if it is long. Curl's own words would show what HTTP/2 sends.
+	if (type == CURLINFO_HEADER_OUT) {
+		str_add_bytes(&x->sent, bytes, size);
+		if (size >= 4 && !memcmp(bytes + size - 4, "\r\n\r\n", 4))
+			tell_sent(x);
 	}
+	if (type != CURLINFO_HEADER_IN)
+		return 0;
+	if (size > 5 && !memcmp(bytes, "HTTP/", 5))
+		tell_got(x); // 100 Continue, or a proxy's
+	str_add_bytes(&x->got, bytes, size);
+	if (*bytes == '\r' || *bytes == '\n')
+		tell_got(x);
 	return 0;
 }
 
@@ -270,7 +290,10 @@ static void tell_times(const struct exchange *x)
 	     "= %s %s: %ld from %s port %ld, %s; ms: name %.1f, connected %.1f, TLS %.1f, asked "
 	     "%.1f, first byte %.1f, all %.1f; %llu bytes",
 	     x->request->method, url, x->response->status, address && *address ? address : "nobody",
-	     port, n_new ? "a new connection" : "a connection used before",
+	     port,
+	     n_new                 ? "a new connection"
+	     : address && *address ? "a connection used before"
+	                           : "no connection",
 	     ms_of(curl, CURLINFO_NAMELOOKUP_TIME_T), ms_of(curl, CURLINFO_CONNECT_TIME_T),
 	     ms_of(curl, CURLINFO_APPCONNECT_TIME_T), ms_of(curl, CURLINFO_PRETRANSFER_TIME_T),
 	     ms_of(curl, CURLINFO_STARTTRANSFER_TIME_T), ms_of(curl, CURLINFO_TOTAL_TIME_T),
@@ -389,7 +412,7 @@ static fallible prepare(struct exchange *x, const struct url *u, struct curl_sli
 	                                h->options->no_proxy};
 	const char *proxy = proxy_for(&proxies, u);
 	curl_easy_reset(h->curl); // keeps the connections
-	x->via_proxy = *proxy;
+	x->proxy = proxy;
 	TRY(set_limits(h));
 	TRY(set_method(h, x->request));
 	TRY(set_body(x));
@@ -468,6 +491,8 @@ static struct error *explain(struct exchange *x, CURLcode code)
 	const char *why = *x->http->why ? x->http->why : curl_easy_strerror(code);
 	const char *method = x->request->method;
 	auto_free char *url = url_shown(x->request->url);
+	if (*x->proxy && strstr(why, x->proxy)) // which may have a password in it
+		why = "HTTP_PROXY or HTTPS_PROXY isn't http://[NAME:PASSWORD@]HOST:PORT";
 	if (x->is_refused)
 		return error_new(ERROR_INVALID, "%s %s: a link-local address is not asked", method,
 		                 url);
@@ -483,8 +508,10 @@ fallible http_exchange(struct http *h, const struct http_request *r, struct http
 	struct exchange x = {.http = h,
 	                     .request = r,
 	                     .response = ret,
-	                     .head = STR_LIMIT(HEADERS_SIZE_MAX),
-	                     .number = ++last_number};
+	                     .sent = STR_LIMIT(SENT_SIZE_MAX),
+	                     .got = STR_LIMIT(HEADERS_SIZE_MAX),
+	                     .number = ++last_number,
+	                     .proxy = ""};
 	*ret = (struct http_response){.content_length = UINT64_MAX, .text = STR_LIMIT(TEXT_MAX)};
 	TRY(url_parse(r->url, &u));
 	if (!r->allow_link_local && url_host_is_link_local(u.host)) {
@@ -497,7 +524,10 @@ fallible http_exchange(struct http *h, const struct http_request *r, struct http
 	CURLcode code = e ? CURLE_OK : curl_easy_perform(h->curl);
 	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &ret->status);
 	curl_slist_free_all(headers);
-	str_done(&x.head);
+	tell_sent(&x); // what was broken off
+	tell_got(&x);
+	str_done(&x.sent);
+	str_done(&x.got);
 	if (e)
 		return e;
 	if (h->options->trace)

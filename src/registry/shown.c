@@ -7,76 +7,142 @@
 
 enum { HEAD_MAX = 1900 }; // what a packet of the worker has room for
 
-static bool is_plain(const char *name)
+#define NOT_SHOWN "[not shown]"
+
+struct showing {
+	bool is_ours;
+	const struct registry_header *chosen; // by a user
+	size_t n_chosen;
+};
+
+static bool is_one_of(const char *name, const char *const *names, size_t n)
 {
-	static const char *const names[] = {"accept",        "connection",       "content-length",
-	                                    "content-range", "content-type",     "expect",
-	                                    "host",          "proxy-connection", "range",
-	                                    "user-agent",    "transfer-encoding"};
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+	for (size_t i = 0; i < n; i++)
 		if (!strcasecmp(name, names[i]))
 			return true;
 	return false;
 }
 
-static bool is_secret(const char *name)
+static bool is_plain(const struct showing *s, const char *name)
 {
-	static const char *const words[] = {"cookie", "token", "auth", "secret", "key", "password"};
-	if (!strcasecmp(name, "www-authenticate") || !strcasecmp(name, "proxy-authenticate"))
-		return false; // what anybody is told
+	static const char *const names[] = {"accept",        "connection",       "content-length",
+	                                    "content-range", "content-type",     "expect",
+	                                    "host",          "proxy-connection", "range",
+	                                    "user-agent",    "transfer-encoding"};
+	for (size_t i = 0; i < s->n_chosen; i++)
+		if (!strcasecmp(name, s->chosen[i].name))
+			return false;
+	return is_one_of(name, names, sizeof(names) / sizeof(*names));
+}
+
+static const char *scheme_of(const char *value)
+{
+	static const char *const schemes[] = {"Basic ", "Bearer "};
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
+		if (!strncasecmp(value, schemes[i], strlen(schemes[i])))
+			return schemes[i];
+	return NULL;
+}
+
+static bool is_secret(const char *name, const char *value)
+{
+	static const char *const words[] = {"cookie",    "token",   "auth", "secret",
+	                                    "key",       "pass",    "jwt",  "credential",
+	                                    "signature", "session", "csrf"};
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (strcasestr(name, words[i]))
 			return true;
-	return false;
+	return scheme_of(value);
 }
 
-// Queries may hold what opens a door: signatures of a redirect, the state of an upload.
-static void add_without_queries(struct str *to, const char *text)
+// What is or may be a URL: without user, query and fragment.
+static void add_url(struct str *to, const char *text, size_t size)
 {
-	for (;;) {
-		size_t n = strcspn(text, "?");
-		str_add_bytes(to, text, n);
-		if (!text[n])
-			return;
-		str_add(to, "?...");
-		text += n + strcspn(text + n, " >\"");
+	auto_free char *all = alloc_bytes(text, size);
+	size_t n = strcspn(all, "?#");
+	const char *slashes = strstr(all, "//"), *begin = slashes ? slashes + 2 : all;
+	const char *at = slashes ? memrchr(begin, '@', strcspn(begin, "/?#")) : NULL;
+	if (at && slashes < all + n) {
+		str_add_bytes(to, all, (size_t)(begin - all));
+		str_add(to, NOT_SHOWN);
+		begin = at;
+	} else {
+		begin = all;
 	}
+	if (begin < all + n)
+		str_add_bytes(to, begin, n - (size_t)(begin - all));
+	str_add(to, all[n] ? "?..." : "");
 }
 
 // "Basic …" keeps the scheme.
 static void add_secret(struct str *to, const char *value)
 {
-	static const char *const schemes[] = {"Basic ", "Bearer "};
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
-		if (text_starts(value, schemes[i]))
-			str_add(to, schemes[i]);
-	str_add(to, "[not shown]");
+	const char *scheme = scheme_of(value);
+	str_add(to, scheme ? scheme : "");
+	str_add(to, NOT_SHOWN);
 }
 
-static bool is_beginning(const char *line, bool is_ours)
+// What anybody is told: who looks at a dump mostly looks for the scope. The realm is a URL, and
+// other schemes than ours go on in a conversation that is nobody's business.
+static void add_challenge(struct str *to, const char *value)
 {
-	return is_ours ? strstr(line, " HTTP/") != NULL : text_starts(line, "HTTP/");
+	if (!scheme_of(value)) {
+		size_t n = strcspn(value, " ");
+		str_add_bytes(to, value, n);
+		str_add(to, value[n] ? " " NOT_SHOWN : "");
+		return;
+	}
+	while (*value) {
+		size_t n = strcspn(value, "\"");
+		str_add_bytes(to, value, n);
+		value += n;
+		if (!*value)
+			return;
+		size_t size = strcspn(++value, "\"");
+		str_add_char(to, '"');
+		add_url(to, value, size);
+		str_add_char(to, '"');
+		value += size + (value[size] == '"');
+	}
 }
 
-static void add_header(struct str *to, char *line, bool is_ours)
+static void add_header(struct str *to, const struct showing *s, char *line)
 {
+	static const char *const challenges[] = {"www-authenticate", "proxy-authenticate"};
 	char *colon = strchr(line, ':');
 	if (!colon || *line == ' ') { // the rest of another, or nonsense
-		str_add(to, "[not shown]");
+		str_add(to, NOT_SHOWN);
 		return;
 	}
 	*colon = 0;
 	const char *value = colon + 1 + strspn(colon + 1, " \t");
 	str_printf(to, "%s: ", line);
-	if (is_ours ? !is_plain(line) : is_secret(line))
+	if (!s->is_ours && is_one_of(line, challenges, 2))
+		add_challenge(to, value);
+	else if (s->is_ours ? !is_plain(s, line) : is_secret(line, value))
 		add_secret(to, value);
-	else if (!strcasecmp(line, "www-authenticate"))
-		str_add(to, value); // scopes are no secret, and often the reason why one looks
 	else
-		add_without_queries(to, value);
+		add_url(to, value, strlen(value));
 }
 
-char *shown_head(const char *bytes, size_t size, bool is_ours)
+// The first line; false: it is none.
+static bool add_beginning(struct str *to, const struct showing *s, const char *line)
+{
+	const char *end = NULL, *last = line;
+	if (!s->is_ours && text_starts(line, "HTTP/")) {
+		add_url(to, line, strlen(line));
+		return true;
+	}
+	while (s->is_ours && (last = strstr(last, " HTTP/")))
+		end = last++;
+	if (!end)
+		return false;
+	add_url(to, line, (size_t)(end - line));
+	str_add(to, end);
+	return true;
+}
+
+static char *show(const struct showing *s, const char *bytes, size_t size)
 {
 	auto_str struct str shown = STR_LIMIT(HEAD_MAX);
 	for (size_t i = 0; i < size;) {
@@ -86,16 +152,28 @@ char *shown_head(const char *bytes, size_t size, bool is_ours)
 		auto_free char *line = alloc_bytes(bytes + i, n);
 		i += n + 1;
 		for (size_t k = 0; k < n; k++)
-			if ((unsigned char)line[k] < ' ' || line[k] == 127)
+			if ((unsigned char)line[k] < ' ' || (unsigned char)line[k] > '~')
 				line[k] = line[k] == '\r' && k + 1 == n ? 0 : k ? '.' : ' ';
 		if (!*line)
 			continue;
-		if (shown.size)
+		bool is_first = !shown.size;
+		if (!is_first)
 			str_add(&shown, " | ");
-		if (!shown.size && is_beginning(line, is_ours))
-			add_without_queries(&shown, line);
-		else
-			add_header(&shown, line, is_ours);
+		if (!is_first || !add_beginning(&shown, s, line))
+			add_header(&shown, s, line);
 	}
 	return str_take(&shown);
+}
+
+char *shown_head(const char *bytes, size_t size, bool is_ours)
+{
+	const struct showing s = {.is_ours = is_ours};
+	return show(&s, bytes, size);
+}
+
+char *shown_request(const char *bytes, size_t size, const struct registry_header *chosen,
+                    size_t n_chosen)
+{
+	const struct showing s = {.is_ours = true, .chosen = chosen, .n_chosen = n_chosen};
+	return show(&s, bytes, size);
 }

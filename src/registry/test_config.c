@@ -388,11 +388,28 @@ static void heads(void **state)
 	         "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer "
 	         "realm=\"https://a/t?x\",scope=\"repository:x:pull\"\r\n\r\n",
 	         "HTTP/1.1 401 Unauthorized | WWW-Authenticate: Bearer "
-	         "realm=\"https://a/t?x\",scope=\"repository:x:pull\""},
+	         "realm=\"https://a/t?...\",scope=\"repository:x:pull\""},
 		{false, "HTTP/2 307 \r\nlocation: https://b/x?X-Sig=1&y=2\r\nSet-Cookie: s=1\r\n",
 	         "HTTP/2 307  | location: https://b/x?... | Set-Cookie: [not shown]"},
 		{false, "HTTP/1.1 200 OK\r\nLink: <https://a/1?s=1>; rel=a, </2?s=2>; rel=b\r\n",
-	         "HTTP/1.1 200 OK | Link: <https://a/1?...>; rel=a, </2?...>; rel=b"},
+	         "HTTP/1.1 200 OK | Link: <https://a/1?..."},
+		{true, "GET /b?x=\"b\"&sig=1 HTTP/1.1\r\n\r\n", "GET /b?... HTTP/1.1"},
+		{true, "GET /b?x=a HTTP/1.1 c HTTP/1.1\r\n\r\n", "GET /b?... HTTP/1.1"},
+		{false, "HTTP/1.1 307 T\r\nLocation: /v2/b?x=\"b\">c d&sig=1\r\n",
+	         "HTTP/1.1 307 T | Location: /v2/b?..."},
+		{false, "HTTP/1.1 307 T\r\nLocation: https://u:p@h:1/x#f\r\nLink: <//u@h>\r\n",
+	         "HTTP/1.1 307 T | Location: https://[not shown]@h:1/x?... | Link: <//[not "
+	         "shown]@h>"},
+		{false, "HTTP/1.1 200 OK\r\nX-Amz-Signature: 1\r\nX-Echo: bEarer e.y\r\nA: a@b\r\n",
+	         "HTTP/1.1 200 OK | X-Amz-Signature: [not shown] | X-Echo: Bearer [not shown] | "
+	         "A: a@b"},
+		{false,
+	         "HTTP/1.1 401 U\r\nWWW-Authenticate: Negotiate YII=\r\n"
+	         "Proxy-Authenticate: NTLM\r\nWWW-Authenticate: Bearer "
+	         "realm=\"https://u:p@a/t#x\r\n",
+	         "HTTP/1.1 401 U | WWW-Authenticate: Negotiate [not shown] | Proxy-Authenticate: "
+	         "NTLM | WWW-Authenticate: Bearer realm=\"https://[not shown]@a/t?...\""},
+		{false, "HTTP/1.1 200 \xe2\x80\xae\r\n", "HTTP/1.1 200 ..."},
 		{false, "HTTP/1.1 200 OK\r\nX-Auth-Token: 1\r\nX-Subject-Token: 2\r\nServer: s\r\n",
 	         "HTTP/1.1 200 OK | X-Auth-Token: [not shown] | X-Subject-Token: [not shown] | "
 	         "Server: s"},
@@ -412,6 +429,10 @@ static void heads(void **state)
 			shown_head(rows[i].head, strlen(rows[i].head), rows[i].is_ours);
 		assert_string_equal(shown, rows[i].shown);
 	}
+	struct registry_header chosen[] = {{(char *)"User-Agent", (char *)"secret"}};
+	static const char agent[] = "GET / HTTP/1.1\r\nHost: a\r\nuser-agent: secret\r\n\r\n";
+	auto_free char *hidden = shown_request(agent, strlen(agent), chosen, 1);
+	assert_string_equal(hidden, "GET / HTTP/1.1 | Host: a | user-agent: [not shown]");
 	char *zeros = shown_head("HTTP/1.1 200\0\r\nA: \0b\r\n", 22, false);
 	assert_string_equal(zeros, "HTTP/1.1 200. | A: .b");
 	free(zeros);

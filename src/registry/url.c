@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 
 enum { SHOWN_MAX = 300 };
 
@@ -51,9 +52,21 @@ static fallible parse_host(const char *text, size_t size, struct url *u)
 	return NULL;
 }
 
+// Of what is no URL of ours, for messages: without query, fragment and user.
+static const char *scheme_and_host(const char *text, char shown[65])
+{
+	size_t n = strcspn(text, "?#");
+	const char *authority = strstr(text, "://"), *at = memchr(text, '@', n);
+	if (at)
+		n = authority && authority < at ? (size_t)(authority + 3 - text) : 0;
+	snprintf(shown, 65, "%.*s", n < 64 ? (int)n : 64, text);
+	return shown;
+}
+
 fallible url_parse(const char *text, struct url *ret)
 {
 	struct url u = {0};
+	char shown[65];
 	if (strlen(text) > URL_SIZE_MAX)
 		return error_new(ERROR_INVALID, "a URL of more than %d bytes", URL_SIZE_MAX);
 	for (const char *c = text; *c; c++)
@@ -62,13 +75,14 @@ fallible url_parse(const char *text, struct url *ret)
 	if (text_starts(text, "https://"))
 		u.is_https = true;
 	else if (!text_starts(text, "http://"))
-		return error_new(ERROR_INVALID, "%.64s: only http and https are followed", text);
+		return error_new(ERROR_INVALID, "%.64s: only http and https are followed",
+		                 scheme_and_host(text, shown));
 	const char *authority = strstr(text, "://") + 3;
 	size_t size = strcspn(authority, "/?#");
 	if (memchr(authority, '@', size))
 		return error_new(ERROR_INVALID, "a URL with user information");
 	u.port = u.is_https ? 443 : 80;
-	TRY_AS(parse_host(authority, size, &u), "%.64s", text);
+	TRY_AS(parse_host(authority, size, &u), "%.64s", scheme_and_host(text, shown));
 	const char *rest = authority + size;
 	int rest_size = (int)strcspn(rest, "#");
 	u.path_query = alloc_printf("%s%.*s", *rest == '/' ? "" : "/", rest_size, rest);
@@ -110,7 +124,7 @@ fallible url_resolve(const char *base, const char *location, char **ret)
 
 char *url_shown(const char *url)
 {
-	size_t n = strcspn(url, "?");
+	size_t n = strcspn(url, "?#");
 	bool is_cut = url[n] || n > SHOWN_MAX;
 	return alloc_printf("%.*s%s%s", (int)(n < SHOWN_MAX ? n : SHOWN_MAX), url,
 	                    url[n] ? "?" : "", is_cut ? "..." : "");

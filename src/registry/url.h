@@ -22,8 +22,8 @@ void url_done(struct url *u);
 bool url_same_origin(const struct url *a, const struct url *b);
 // What a Location says, seen from `base`: absolute, "//host/…", "/…" or relative. The caller's.
 fallible url_resolve(const char *base, const char *location, char **ret);
-// For messages: at most 300 bytes, and no query, which may hold what opens a door (signatures of a
-// redirect, the state of an upload). The caller's.
+// For messages: at most 300 bytes, and no query or fragment, which may hold what opens a door
+// (signatures of a redirect, the state of an upload). The caller's.
 char *url_shown(const char *url);
 bool url_host_is_loopback(const char *host); // localhost, 127.0.0.0/8, [::1]
 // An address of 169.254.0.0/16 or [fe80::]/10, in any spelling; not what a name stands for.

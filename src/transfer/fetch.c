@@ -17,8 +17,9 @@
 
 enum {
 	DEPTH_MAX = 3,
-	DOCUMENTS_MAX = 2000,
 	MANIFESTS_MAX = 1000,
+	DOCUMENTS_MAX = 2 * MANIFESTS_MAX + 100,
+	BLOBS_NAMED_MAX = 20000, // layers, too; they are looked for one by one
 };
 #define DOCUMENTS_BYTES_MAX ((size_t)64 << 20)
 
@@ -28,7 +29,7 @@ struct fetch {
 	struct arena *arena;
 	struct ingest in;
 	struct downloads downloads;
-	size_t documents_size;
+	size_t documents_size, n_documents;
 	bool with_artifacts; // all that an index names, not images alone
 };
 
@@ -56,7 +57,7 @@ static struct ingest_file *remember(struct fetch *f, const char *digest, uint64_
 	return file;
 }
 
-static const struct ingest_file *recall(const struct fetch *f, const char *digest)
+static struct ingest_file *recall(const struct fetch *f, const char *digest)
 {
 	for (size_t i = f->in.n_files; i--;)
 		if (!strcmp(f->in.files[i].digest, digest))
@@ -67,7 +68,7 @@ static const struct ingest_file *recall(const struct fetch *f, const char *diges
 static fallible count_document(struct fetch *f, size_t size)
 {
 	f->documents_size += size;
-	if (f->in.n_files >= DOCUMENTS_MAX || f->documents_size > DOCUMENTS_BYTES_MAX)
+	if (f->n_documents++ >= DOCUMENTS_MAX || f->documents_size > DOCUMENTS_BYTES_MAX)
 		return error_new(ERROR_LIMIT, "more than %d documents, or %zu bytes of them",
 		                 DOCUMENTS_MAX, DOCUMENTS_BYTES_MAX);
 	return NULL;
@@ -78,6 +79,11 @@ static fallible write_document(const char *digest, int fd, const char *text, siz
 	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		FAIL_ERRNO("%s", digest);
 	return error_prefix(fd_write_all(fd, text, size), "%s", digest);
+}
+
+static fallible both(const char *digest)
+{
+	return error_new(ERROR_CORRUPT, "%s: a layer and a document at once, refused", digest);
 }
 
 static fallible want_document(const char *digest, uint64_t size, enum want_kind *ret, int *ret_fd)
@@ -94,12 +100,14 @@ static fallible get_document(struct fetch *f, const struct oci_descriptor *d, bo
 {
 	auto_fd int fd = -1;
 	enum want_kind kind;
-	const struct ingest_file *known = recall(f, d->digest);
+	struct ingest_file *known = recall(f, d->digest);
 	if (known && known->text && known->size == d->size) {
 		*ret = known->text;
 		*ret_size = (size_t)known->size;
 		return NULL;
 	}
+	if (known && known->is_layer)
+		return both(d->digest);
 	if (!oci_digest_is_sha256(d->digest))
 		return error_new(ERROR_UNSUPPORTED, "%.100s: only sha256 is supported", d->digest);
 	if (d->size > OCI_MANIFEST_SIZE_LIMIT)
@@ -124,7 +132,10 @@ static fallible get_document(struct fetch *f, const struct oci_descriptor *d, bo
 	if (kind == WANT_FETCH)
 		channel_got(d->digest);
 	TRY(count_document(f, *ret_size));
-	remember(f, d->digest, d->size, *ret);
+	if (known) // as a part of no image
+		known->text = *ret;
+	else
+		remember(f, d->digest, d->size, *ret);
 	return NULL;
 }
 
@@ -318,6 +329,8 @@ static fallible add_blob(struct fetch *f, const struct oci_descriptor *d)
 		return NULL;
 	if (known)
 		return error_new(ERROR_CORRUPT, "%s: of two sizes", d->digest);
+	if (f->in.n_files >= BLOBS_NAMED_MAX)
+		return error_new(ERROR_LIMIT, "more than %d blobs", BLOBS_NAMED_MAX);
 	remember(f, d->digest, d->size, NULL);
 	if (f->order.documents_only)
 		return NULL;
@@ -340,7 +353,10 @@ static fallible add_layer(struct fetch *f, const struct oci_descriptor *d)
 	if (!type || type->kind != OCI_MEDIA_LAYER)
 		return error_new(ERROR_UNSUPPORTED, "layer %s: media type %.100s", d->digest,
 		                 d->media_type);
-	return add_blob(f, d);
+	TRY(add_blob(f, d));
+	struct ingest_file *file = recall(f, d->digest);
+	file->is_layer = true;
+	return file->text ? both(d->digest) : NULL;
 }
 
 // No image: bytes that go with the index that names it.

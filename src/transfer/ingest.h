@@ -16,6 +16,7 @@ struct ingest_file {
 	unsigned char start[4]; // its first bytes
 	const char *text;       // of a document that isn't in the folder (role `fetch`); borrowed
 	bool keep;
+	bool is_layer; // of an image (role `fetch`)
 };
 
 struct ingest {

@@ -158,3 +158,66 @@ def test_login():
     with Registry(image(), behave=ask) as r:
         said = coracle("login", "--http-dump", "--plain-http", "--user", f"me:{SECRET}x", r.host, code=125)
         assert "> GET /v2/ HTTP/1.1" in said.err and SECRET not in said.err
+
+
+# --- what breaking it has found -------------------------------------------------------------------
+
+@pytest.mark.parametrize("query", ['?x="b"&sig=', "?x=b>c&sig=", "#sig="])
+def test_odd_queries(query):
+    img = image()
+
+    def send_on(request):
+        if "/blobs/" not in request.path or "sig" in request.path or "?x" in request.path:
+            return False
+        return reply(request, 307, headers={"Location": f"{r.url}{request.path}{query}{SECRET}"})
+
+    with Registry(img, behave=send_on) as r:
+        assert SECRET not in pull(r, "--http-dump", "--http-trace", code=None).err
+
+
+def test_redirects_that_are_refused_are_told_without_their_secrets():
+    for location in (f"ftp://h/x?{SECRET}", f"http://h^/x?{SECRET}", f"http://u:{SECRET}@h/x", f"ftp://u:{SECRET}@h/"):
+        with Registry(image(), behave=lambda request: "/blobs/" in request.path and reply(
+                request, 307, headers={"Location": location})) as r:
+            said = pull(r, code=125).err
+            assert SECRET not in said and "redirect" in said
+
+
+def test_long_heads_are_one_head(tmp_path):
+    """curl tells of a head in pieces when it doesn't go out at once."""
+    with Registry(image()) as r:
+        folder = tmp_path / r.host
+        folder.mkdir()
+        headers = "".join(f'"X-{i}" = "{"y" * 1000}{SECRET}"\n' for i in range(60))
+        (folder / "hosts.toml").write_text(f'[host."{r.url}".header]\n{headers}"User-Agent" = "{SECRET}"\n')
+        said = pull(r, "--http-dump", "--hosts-dir", tmp_path, code=None)
+        assert SECRET not in said.err and "yyy" not in said.err
+        assert said.err.count("> HEAD /v2/test/manifests/latest HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("proxy", ["http://me:{}pa/ss@127.0.0.1:1", "foo://me:{}@127.0.0.1:1", "http://me:{}@127.0.0.1:x"])
+def test_a_proxys_password_is_in_no_error(proxy):
+    said = coracle("images", "pull", "--plain-http", "--http-dump", "registry.example:1/x:y", code=125,
+                   env={"HTTP_PROXY": proxy.format(SECRET)})
+    assert SECRET not in said.err and "HTTP_PROXY" in said.err
+
+
+def test_each_answer_has_its_line():
+    """Of 1xx, too; and what came of one that is refused."""
+    def early(request):
+        if request.command != "GET":
+            return False
+        request.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+        return False
+
+    with Registry(image(), behave=early) as r:
+        said = pull(r, "--http-dump").err
+        assert "< HTTP/1.1 103 Early Hints | Link: </x>\n" in said and "< HTTP/1.1 200 OK | " in said
+
+    def nonsense(request):
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nServer: mine\r\nWWW-Authenticate: Basic realm=\"\r\n\r\n")
+        request.close_connection = True
+        return True
+
+    with Registry(image(), behave=nonsense) as r:
+        assert "< HTTP/1.1 200 OK | Server: mine" in pull(r, "--http-dump", code=125).err

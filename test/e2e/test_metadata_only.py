@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from harness.cli import coracle, ctr
-from harness.images import Image, busybox_layer, digest, entry, layer
+from harness.images import OCI, Image, busybox_layer, digest, entry, layer
 from harness.registry import Registry
 from test_attestations import buildx
 from test_pull import platforms_index, platforms_of
@@ -220,3 +220,97 @@ def test_twelve_at_once():
         coracle("images", "rm", r.ref)
     coracle("gc")
     assert blobs() == before
+
+
+# --- what breaking it has found -------------------------------------------------------------------
+
+def hostile(r, *entries):
+    return r.add_document({"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": list(entries)},
+                          OCI + "index.v1+json", "latest")
+
+
+def entry_of(r, image):
+    r.blobs.update(image.blobs)
+    r.types[image.target] = OCI + "manifest.v1+json"
+    item = {**image.index["manifests"][0], "platform": {"os": "linux", "architecture": image.config["architecture"]}}
+    item.pop("annotations", None)
+    return item
+
+
+@pytest.mark.parametrize("what", ["manifest", "config", "index"])
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("flags", [("content", "fetch", "--metadata-only"), ("images", "pull", "--all-platforms")])
+def test_a_layer_that_is_a_document(what, first, flags):
+    """Refused in either order, and nothing stays: a gc would take the one for the other."""
+    before = blobs()
+    with Registry() as r:
+        good = Image(layer(entry("a", "1")))
+        good.config["architecture"] = "arm64"
+        good.seal()
+        other = entry_of(r, good)
+        if what == "index":
+            other = hostile(r, other)
+        victim = {"manifest": other, "config": good.manifest["config"], "index": other}[what]
+        liar = Image(layer(entry("b", "2")))
+        liar.manifest["layers"][0].update(digest=victim["digest"], size=victim["size"])
+        liar.seal_manifest()
+        bad = entry_of(r, liar)
+        hostile(r, *((bad, other) if first else (other, bad)))
+        said = coracle(*flags, "--plain-http", r.ref, code=125).err
+        assert victim["digest"] in said and "a layer and a document at once" in said
+        assert r.ref not in ctr("images", "ls", "-q").out
+    assert blobs() == before and "pull-" not in ctr("leases", "ls", "-q").out
+
+
+def test_many_layers_are_no_documents():
+    with Registry() as r:
+        entries = []
+        for i in range(15):
+            image = Image(layer(entry("a", str(i))))
+            image.manifest["layers"] = [{**image.manifest["layers"][0], "digest": digest(f"{i} {k}".encode())}
+                                        for k in range(190)]
+            image.config["rootfs"]["diff_ids"] = [digest(f"d{i} {k}".encode()) for k in range(190)]
+            image.config["architecture"] = "arm64" if i else "amd64"
+            config = json.dumps(image.config).encode()
+            image.blobs[digest(config)] = config
+            image.manifest["config"].update(digest=digest(config), size=len(config))
+            image.seal_manifest()
+            entries.append(entry_of(r, image))
+        hostile(r, *entries)
+        fetch(r.ref)
+        coracle("images", "rm", r.ref)
+    coracle("gc")
+
+
+def test_sizes_that_no_disk_has():
+    before = blobs()
+    image = Image(layer(entry("a", "1")), layer(entry("b", "2")), layer(entry("c", "3")))
+    for item in image.manifest["layers"]:
+        item["size"] = 2 ** 62
+    image.seal_manifest()
+    with Registry(image) as r:
+        assert "bytes and more" in fetch(r.ref, code=1).err
+        coracle("images", "pull", "--plain-http", r.ref, code=125)
+    assert blobs() == before
+    plan = coracle("gc", "--partial", "--dry-run").out
+    assert not any(item["digest"].split(":")[1] in plan for item in image.manifest["layers"])
+
+
+def test_what_is_here_of_some_platforms(tmp_path):
+    """Documents of all, layers of one: what can be exported and converted is that one."""
+    with Registry() as r:
+        platforms_index(r, "linux/amd64", "linux/arm64")
+        coracle("images", "pull", "--plain-http", "--platform", "linux/amd64", r.ref)
+        fetch(r.ref)
+        coracle("images", "export", "--all-platforms", tmp_path / "x.tar", r.ref)
+        coracle("images", "export", tmp_path / "y.tar", r.ref)
+        said = coracle("images", "export", "--platform", "linux/arm64", tmp_path / "z.tar", r.ref, code=125).err
+        assert "hint: coracle images pull" in said
+        coracle("images", "convert", "--uncompress", r.ref, f"{r.host}/test:new")
+        said = coracle("images", "convert", "--uncompress", "--all-platforms", r.ref, f"{r.host}/test:two", code=125).err
+        assert "not found" in said and "two" not in ctr("images", "ls").out
+        coracle("images", "rm", r.ref, f"{r.host}/test:new")
+        coracle("images", "import", tmp_path / "x.tar")
+        assert "linux/amd64" in platforms_of(r.ref)
+        coracle("images", "rm", r.ref)
+    coracle("gc")

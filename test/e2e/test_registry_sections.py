@@ -12,6 +12,7 @@ import pytest
 
 from harness.cli import coracle, ctr, eventually
 from harness.images import Image, entry, layer
+from harness.screen import Screen
 from harness.registry import Registry, Store, basic, certificate, needs, reply, trickle
 from test_registry_access import folder_of, image, pull, pulls
 
@@ -72,6 +73,19 @@ def test_its_place_among_mirrors(tmp_path):
         assert r.asked("manifests/latest") and mirror.asked("manifests/latest")
         # A mirror is none of the registry's business.
         assert all("Authorization" not in headers for _, _, headers in mirror.log)
+
+
+def test_user_is_not_for_the_registry_over_http(tls, tmp_path):
+    """Unless that is all it speaks."""
+    with Registry(image()) as r:
+        folder = folder_of(tmp_path, r, hosts__toml=f'server = "https://{r.host}"\n[host."{r.url}"]\n')
+        pull(r.ref, "--hosts-dir", tmp_path, "--user", "me:secret")
+        coracle("images", "rm", r.ref)
+        assert r.log and all("Authorization" not in headers for _, _, headers in r.log)
+        r.behave = wants("me", "secret")
+        assert "401" in pull(r.ref, "--hosts-dir", tmp_path, "--user", "me:secret", code=125).err
+        (folder / "hosts.toml").write_text(f'server = "{r.url}"\n[host."{r.url}"]\n')
+        pulls(r.ref, "--hosts-dir", tmp_path, "--user", "me:secret")
 
 
 def test_flags_of_tls_are_for_its_section(tls, tmp_path):
@@ -140,6 +154,25 @@ def test_login_takes_a_url(tmp_path):
         assert "401 Unauthorized" in said and "hint: does it exist? the registry knows no such user" in said
 
 
+def test_login_asks(tmp_path):
+    """On a terminal for a name and, without an echo, for the password; elsewhere it says what lacks."""
+    env = {"DOCKER_CONFIG": str(tmp_path)}
+    with Registry(image(), behave=wants("me", "secret")) as r:
+        assert "login as whom? --user NAME" in coracle("login", r.host, env=env, code=2).err
+        with Screen("coracle", "login", r.host, env=env) as screen:
+            screen.wait_for("Username: ")
+            screen.type("me\n")
+            screen.wait_for("Password: ")
+            screen.type("secret\n")
+            assert "secret" not in screen.wait_for("Login Succeeded")
+            assert screen.end() == 0 and screen.is_restored()
+        assert list(json.loads((tmp_path / "config.json").read_text())["auths"]) == [r.host]
+        assert coracle("logout", r.host, env=env).out == f"Removing login credentials for {r.host}\n"
+        both = ["--password", "x", "--password-stdin"]
+        assert "which one?" in coracle("login", "--user", "me", *both, r.host, env=env, code=2).err
+        assert "which one?" in coracle("login", "--user", "me:x", "--password-stdin", r.host, env=env, code=2).err
+
+
 # --- what helps -----------------------------------------------------------------------------------
 
 def test_hints(tls):
@@ -163,6 +196,23 @@ def test_platforms_that_are_there():
         platforms_index(r, "linux/arm64", "windows/arm64")
         said = pull(r.ref, "--platform", "linux/s390x", code=125).err
         assert "linux/s390x: not found; there are linux/arm64, windows/arm64" in said
+
+
+def test_a_single_manifest_of_another_platform(tmp_path):
+    """It is taken, as by ctr; and said."""
+    with Registry(image()) as r:
+        said = pull(r.ref, "--platform", "linux/s390x").err
+        assert re.search(r'image "\S+" is for linux/\S+ alone, not for linux/s390x', said)
+        assert "alone" not in pull(r.ref).err
+        said = coracle("run", "--rm", "--platform", "linux/s390x", r.ref, "x", "true", code=None).err
+        assert "alone, not for linux/s390x" in said
+        coracle("images", "rm", r.ref)
+
+
+def test_push_at_the_top(busybox):
+    with Store() as r:
+        assert coracle("push", f"{r.host}/test:new", busybox).out.startswith(f"{r.host}/test:new")
+        assert r.bytes_received()
 
 
 # --- under way, and broken off --------------------------------------------------------------------

@@ -16,14 +16,14 @@ from harness.cli import environment
 class Screen:
     """A command on a terminal of its own."""
 
-    def __init__(self, *argv, rows=24, columns=80):
+    def __init__(self, *argv, rows=24, columns=80, env=None):
         self.master, self.slave = pty.openpty()
         self.resize(rows, columns)
         self.before = termios.tcgetattr(self.slave)
         self.seen = b""
         self.process = subprocess.Popen(
             [str(a) for a in argv], stdin=self.slave, stdout=self.slave, stderr=self.slave,
-            env=environment(), preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)))
+            env=environment(env), preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)))
 
     def __enter__(self):
         return self

@@ -42,9 +42,9 @@ static fallible ask(const char *what, bool is_secret, const char *otherwise, cha
 	}
 	silent = before;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
-	ignore(write(fd, what, strlen(what))); // seen or not, what is typed counts
-	if (is_secret)
+	if (is_secret) // before somebody types
 		tcsetattr(fd, TCSAFLUSH, &silent);
+	ignore(write(fd, what, strlen(what))); // seen or not, what is typed counts
 	struct error *e = read_line(fd, ret);
 	if (is_secret) {
 		tcsetattr(fd, TCSAFLUSH, &before);

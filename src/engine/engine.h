@@ -110,6 +110,7 @@ struct engine_pull {
 	const char *const *labels; // KEY=VALUE, of the image
 	size_t n_labels;
 	size_t max_downloads; // at once; 0: 3
+	bool quietly;         // no word of a manifest for another platform: the caller has one
 	struct engine_registry registry;
 };
 // Pulls an image: blobs and layers that are there are neither fetched nor unpacked again, an
@@ -626,7 +627,8 @@ struct engine_garbage_list {
 };
 void engine_garbage_free(struct engine_garbage_list *garbage); // takes NULL
 // Collects what nobody owns: of dead owners, of interrupted commands, of removed images; only what
-// bears this store's ID. `dry_run` only tells. `partials`: what interrupted pulls have got, too.
+// bears this store's ID. `dry_run` only tells. `partials`: what interrupted pulls have got, too, of
+// a blob and of images.
 fallible engine_gc(struct engine *engine, bool dry_run, bool partials,
                    struct engine_garbage_list **ret);
 

@@ -11,7 +11,8 @@ struct export
 {
 	struct engine *engine;
 	const struct engine_export *request;
-	struct strings blobs; // digests that go into the archive
+	struct strings blobs;   // digests that go into the archive
+	struct strings skipped; // manifests without a layer here
 	struct json *index, *docker;
 	struct tar_writer tar;
 };
@@ -19,6 +20,7 @@ struct export
 static void export_done(struct export *x)
 {
 	strings_done(&x->blobs);
+	strings_done(&x->skipped);
 	json_free(x->index);
 	json_free(x->docker);
 }
@@ -86,10 +88,10 @@ static void add_manifest(struct export *x, const struct store_manifest *m)
 			need_blob(x, m->layers[i].descriptor.digest);
 }
 
-// Of some platforms only the documents may be here.
-static fallible is_whole(struct export *x, const struct store_manifest *m, bool *ret)
+// Of some platforms only the documents may be here (content fetch --metadata-only).
+static fallible has_no_layer(struct export *x, const struct store_manifest *m, bool *ret)
 {
-	*ret = true;
+	*ret = m->n_layers;
 	for (size_t i = 0; i < m->n_layers && *ret; i++) {
 		struct store_blobs *row = NULL;
 		struct error *e = is_left_out(x, &m->layers[i])
@@ -97,8 +99,8 @@ static fallible is_whole(struct export *x, const struct store_manifest *m, bool 
 		                          : store_find_blob(x->engine->store, x->engine->ns,
 		                                            m->layers[i].descriptor.digest, &row);
 		store_blobs_free(row);
-		*ret = !error_is(e, ERROR_NOT_FOUND);
-		if (!*ret)
+		*ret = error_is(e, ERROR_NOT_FOUND);
+		if (*ret)
 			error_drop(&e); // that is the question
 		TRY(e);
 	}
@@ -108,6 +110,8 @@ static fallible is_whole(struct export *x, const struct store_manifest *m, bool 
 // Layers that shall stay out, of all platforms.
 static bool is_unwanted(const struct export *x, const struct store_image *image, const char *digest)
 {
+	if (strings_has(&x->skipped, digest))
+		return true;
 	for (size_t i = 0; i < image->n_manifests; i++)
 		for (size_t k = 0; k < image->manifests[i].n_layers; k++) {
 			const struct store_layer *l = &image->manifests[i].layers[k];
@@ -144,14 +148,19 @@ static fallible add_manifests(struct export *x, const struct store_image *image)
 	if (r->all_platforms) {
 		const struct store_manifest *first = NULL;
 		for (size_t i = 0; i < image->n_manifests; i++) {
-			bool whole;
-			TRY(is_whole(x, &image->manifests[i], &whole));
-			if (!whole)
+			const struct store_manifest *one = &image->manifests[i];
+			bool none;
+			TRY(has_no_layer(x, one, &none));
+			if (none) {
+				engine_warn(x->engine, "%s: no layer is here, left out",
+				            one->platform);
+				strings_add(&x->skipped, one->descriptor.digest);
 				continue;
-			first = first ? first : &image->manifests[i];
-			add_manifest(x, &image->manifests[i]);
+			}
+			first = first ? first : one;
+			add_manifest(x, one);
 		}
-		if (image->n_manifests && !first) // which will be said of it
+		if (image->n_manifests && !first) // what lacks will be said
 			add_manifest(x, first = &image->manifests[0]);
 		if (first)
 			add_docker_image(x, image, first);

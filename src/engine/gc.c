@@ -203,6 +203,36 @@ static void collect_network(struct collection *c)
 	}
 }
 
+// Leases that hold the whole blobs of pulls that died.
+static fallible release_dead_pulls(struct collection *c, const char *ns)
+{
+	struct store_leases *leases;
+	struct error *e = NULL;
+	TRY(store_list_leases(c->engine->store, ns, &leases));
+	for (size_t i = 0; i < leases->n && !e; i++) {
+		const struct store_lease *l = &leases->items[i];
+		if (!pull_is_dead(l))
+			continue;
+		tell(c, "lease", l->id, "an interrupted pull has left it", 0);
+		if (!c->dry_run)
+			e = store_remove_lease(c->engine->store, ns, l->id);
+		if (error_is(e, ERROR_NOT_FOUND))
+			error_drop(&e); // the same pull was made again
+	}
+	store_leases_free(leases);
+	return e;
+}
+
+static void collect_pulls(struct collection *c)
+{
+	struct store_namespaces *all = NULL;
+	struct error *e = store_list_namespaces(c->engine->store, &all);
+	for (size_t i = 0; !e && i < all->n; i++)
+		e = release_dead_pulls(c, all->items[i].name);
+	store_namespaces_free(all);
+	c->errors = error_join(c->errors, e);
+}
+
 static void collect_store(struct collection *c)
 {
 	struct store_garbage *taken = NULL;
@@ -229,6 +259,8 @@ fallible engine_gc(struct engine *e, bool dry_run, bool partials, struct engine_
 	collect_groups(&c);
 	if (!dry_run) // the network room tells only what it has taken
 		collect_network(&c);
+	if (partials)
+		collect_pulls(&c);
 	collect_store(&c);
 	if (c.errors)
 		engine_garbage_free(c.list);

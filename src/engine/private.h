@@ -69,6 +69,8 @@ fallible engine_set_labels(struct engine *e, enum store_kind kind, const char *s
 // NOT_FOUND: `image "x": not found`, with a hint.
 fallible engine_find_image(struct engine *e, const char *typed, struct store_image **ret);
 void engine_host_platform(struct oci_platform *ret);
+// A lease that a pull made whose process is gone.
+bool pull_is_dead(const struct store_lease *l);
 // Where a single manifest is taken though it is for another platform.
 void engine_warn_of_platform(struct engine *e, const char *name, const struct store_manifest *m,
                              const char *platform);

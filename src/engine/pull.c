@@ -172,9 +172,11 @@ static fallible want(void *arg, const struct transfer_wanted *w, enum transfer_w
 		return NULL;
 	}
 	TRY(e);
+	struct stat st;
 	e = claim_room(p, w, fd);
-	if (e)
-		return error_join(e, store_remove_partial(store_of(p), w->digest));
+	if (e && !fstat(fd, &st) && !st.st_size) // nothing of it came yet
+		e = error_join(e, store_remove_partial(store_of(p), w->digest));
+	TRY(e);
 	// Whoever had the lock may have published it.
 	TRY(find_in_store(p, w, &has, ret_fd));
 	if (has)
@@ -336,7 +338,7 @@ static const char *label_of(const struct store_lease *l, const char *key)
 	return "";
 }
 
-static bool is_dead(const struct store_lease *l)
+bool pull_is_dead(const struct store_lease *l)
 {
 	long pid = 0;
 	unsigned long long start = 0;
@@ -352,7 +354,8 @@ static fallible release_forerunners(struct pull *p)
 	TRY(store_list_leases(store_of(p), p->in.engine->ns, &leases));
 	for (size_t i = 0; !e && i < leases->n; i++) {
 		const struct store_lease *l = &leases->items[i];
-		if (!strcmp(label_of(l, LABEL_REFERENCE), p->reference.normalised) && is_dead(l))
+		if (!strcmp(label_of(l, LABEL_REFERENCE), p->reference.normalised) &&
+		    pull_is_dead(l))
 			e = store_remove_lease(store_of(p), p->in.engine->ns, l->id);
 		if (error_is(e, ERROR_NOT_FOUND))
 			error_drop(&e); // another pull was quicker
@@ -400,12 +403,10 @@ fallible engine_pull(struct engine *engine, const struct engine_pull *request, c
 	if (e)
 		return registry_explain(e, &request->registry, "pull", request->reference);
 	*ret_name = alloc_string(p.reference.normalised);
-	if (request->n_platforms == 1 && !request->all_platforms)
-		engine_warn_of_platform(engine, request->reference,
-		                        &p.in.manifests[p.in.archive->images[0].manifests[0]],
-		                        request->platforms[0]);
+	const struct store_manifest *best = &p.in.manifests[p.in.archive->images[0].manifests[0]];
+	if (request->n_platforms == 1 && !request->all_platforms && !request->quietly)
+		engine_warn_of_platform(engine, request->reference, best, request->platforms[0]);
 	if (ret_chain)
-		*ret_chain =
-			alloc_string(p.in.manifests[p.in.archive->images[0].manifests[0]].chain_id);
+		*ret_chain = alloc_string(best->chain_id);
 	return NULL;
 }

@@ -39,11 +39,8 @@ static fallible login_hosts(struct engine *e, const struct engine_registry *r, c
 		TRY(docker_login_read(r->docker_config, &config));
 	for (size_t i = 0; i < hosts->n; i++) {
 		struct registry_host *h = &hosts->items[i];
-		// --user is for the registry that was named, not for its mirrors; nor for itself
-		// over http, if it speaks https.
-		bool is_weaker = !text_starts(h->url, "https") &&
-		                 text_starts(hosts->items[own].url, "https");
-		bool is_named = i == own || (h->is_own && !is_weaker);
+		// --user is for the registry that was named, not for its mirrors.
+		bool is_named = i == own;
 		if (is_told && is_named) {
 			h->user = copy(r->user);
 			h->secret = alloc_string(r->secret ? r->secret : "");
@@ -127,6 +124,9 @@ struct error *registry_explain(struct error *e, const struct engine_registry *r,
 	const struct {
 		const char *words, *hint;
 	} hints[] = {
+		{"Could not resolve host", "is the name right, and does this machine reach a name "
+	                                   "server?"},
+		{"Failed to connect", "is the registry up, and is that its port?"},
 		{"404 Not Found", !strcmp(verb, "fetch from") && strstr(e->message, "/blobs/")
 	                                  ? "manifests are no blobs: content fetch-object has them"
 	                                  : "is it the right name? without a host it is "
@@ -142,9 +142,6 @@ struct error *registry_explain(struct error *e, const struct engine_registry *r,
 		{"wrong version number",
 	         "it doesn't speak TLS: --plain-http, if that is all right"},
 		{"certificate", "--tlscacert FILE or a hosts.toml names a CA to trust"},
-		{"Could not resolve host", "is the name right, and does this machine reach a name "
-	                                   "server?"},
-		{"Failed to connect", "is the registry up, and is that its port?"},
 	};
 	for (size_t i = 0; i < sizeof(hints) / sizeof(*hints); i++)
 		if (strstr(e->message, hints[i].words))

@@ -67,6 +67,7 @@ static fallible pull_image(struct run *run, const char *name)
 	pull.platforms = r->platform ? &r->platform : NULL;
 	pull.n_platforms = r->platform ? 1 : 0;
 	pull.snapshotter = r->snapshotter;
+	pull.quietly = true; // find_image() says it
 	return engine_pull(run->engine, &pull, &stored, NULL);
 }
 

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "registry/url.h"
 
+#define DOCKER_HUB "registry-1.docker.io"
 enum { HOSTS_MAX = 64, HEADERS_MAX = 64, FILES_MAX = 16 };
 
 static void host_done(struct registry_host *h)
@@ -44,6 +45,12 @@ static struct registry_host *add_host(struct parser *p)
 	struct registry_host *h = &p->hosts.items[p->hosts.n++];
 	h->capabilities = REGISTRY_PULL | REGISTRY_RESOLVE | REGISTRY_PUSH;
 	return h;
+}
+
+// For messages: somebody may have written a password into it.
+static const char *named(const char *url)
+{
+	return strchr(url, '@') ? "...@..." : url;
 }
 
 // --- members of a host's table ------------------------------------------------------------------
@@ -163,8 +170,7 @@ static fallible set_url(struct parser *p, struct registry_host *h, const char *t
 {
 	auto_url struct url u = {0};
 	auto_free char *whole = alloc_printf("%s%s", strstr(text, "://") ? "" : "https://", text);
-	bool has_user = strchr(text, '@');
-	TRY_AS(url_parse(whole, &u), "host \"%.64s\"", has_user ? "…@…" : text);
+	TRY_AS(url_parse(whole, &u), "host \"%.64s\"", named(text));
 	if (strchr(u.path_query, '?'))
 		return error_new(ERROR_INVALID, "host \"%.64s\": a query", text);
 	size_t size = strlen(u.path_query);
@@ -174,9 +180,11 @@ static fallible set_url(struct parser *p, struct registry_host *h, const char *t
 	int authority = (int)strcspn(strstr(whole, "://") + 3, "/?#");
 	h->url = alloc_printf("%s://%.*s%s%s", u.is_https ? "https" : "http", authority,
 	                      strstr(whole, "://") + 3, u.path_query, add ? "/v2" : "");
-	auto_free char *own = alloc_printf("%.*s", authority, strstr(whole, "://") + 3);
-	h->is_own = !strcmp(own, p->host) ||
-	            (!strcmp(p->host, "docker.io") && !strcmp(own, "registry-1.docker.io"));
+	auto_free char *own = alloc_printf("%s://%s", u.is_https ? "https" : "http",
+	                                   !strcmp(p->host, "docker.io") ? DOCKER_HUB : p->host);
+	auto_url struct url registry = {0};
+	TRY_AS(url_parse(own, &registry), "registry");
+	h->is_own = url_same_origin(&u, &registry);
 	return NULL;
 }
 
@@ -202,6 +210,18 @@ static void give(char **from, char **to)
 		*to = take(from);
 }
 
+// However it is spelled: ":443" may be said or not.
+static bool is_same(const char *a, const char *b)
+{
+	auto_url struct url x = {0}, y = {0};
+	struct error *bad = url_parse(a, &x);
+	if (!bad)
+		bad = url_parse(b, &y);
+	bool same = !bad && url_same_origin(&x, &y) && !strcmp(x.path_query, y.path_query);
+	error_free(bad); // both were parsed before
+	return same;
+}
+
 // A section that names the registry itself stands for it, in its place: it isn't asked once more
 // behind the others, as somebody else. What the file says above all sections fills what it leaves
 // open. Gives the registry.
@@ -210,10 +230,10 @@ static struct registry_host *join_section(struct parser *p)
 	struct registry_host *own = &p->hosts.items[p->hosts.n - 1];
 	for (size_t i = 0; i + 1 < p->hosts.n; i++) {
 		struct registry_host *h = &p->hosts.items[i];
-		if (strcmp(h->url, own->url) != 0)
+		if (!is_same(h->url, own->url))
 			continue;
 		h->capabilities |= own->capabilities;
-		h->skip_verify |= own->skip_verify;
+		h->skip_verify |= own->skip_verify && !h->ca;
 		give(&own->ca, &h->ca);
 		if (!h->cert)
 			give(&own->key, &h->key);
@@ -232,8 +252,8 @@ static struct registry_host *join_section(struct parser *p)
 
 size_t registry_own_host(const struct registry_hosts *hosts)
 {
-	for (size_t i = hosts->n; i--;)
-		if (hosts->items[i].is_own)
+	for (size_t i = 0; i < hosts->n; i++)
+		if (hosts->items[i].is_registry)
 			return i;
 	return hosts->n - 1;
 }
@@ -245,11 +265,12 @@ static fallible add_own(struct parser *p, const struct json *toml)
 	const struct json_path path = {NULL, "hosts.toml", 0};
 	const char *server = NULL;
 	TRY(json_get_string(toml, &path, "server", &server));
-	const char *name = !strcmp(p->host, "docker.io") ? "registry-1.docker.io" : p->host;
+	const char *name = !strcmp(p->host, "docker.io") ? DOCKER_HUB : p->host;
 	auto_free char *plain = alloc_printf("%s://%s", f->plain_http ? "http" : "https", name);
 	TRY(parse_host(p, server && *server ? server : plain, toml, &path));
 	size_t n = p->hosts.n;
 	struct registry_host *h = join_section(p);
+	h->is_registry = true;
 	auto_url struct url u = {0};
 	TRY(url_parse(h->url, &u));
 	h->skip_verify |= f->skip_verify;
@@ -276,11 +297,10 @@ static fallible parse_all(struct parser *p, const struct json *toml)
 	if (json_size(hosts) > HOSTS_MAX)
 		return error_new(ERROR_LIMIT, "hosts.toml: more than %d hosts", HOSTS_MAX);
 	while (json_next(hosts, &cursor, &url, &table)) {
-		const struct json_path item = {&here, url, 0};
+		const struct json_path item = {&here, named(url), 0};
 		if (json_kind(table) != JSON_OBJECT)
-			return error_new(ERROR_INVALID, "host \"%.64s\": not a table", url);
-		TRY_AS(parse_host(p, url, table, &item), "host \"%.64s\"",
-		       strchr(url, '@') ? "…@…" : url);
+			return error_new(ERROR_INVALID, "host \"%.64s\": not a table", named(url));
+		TRY_AS(parse_host(p, url, table, &item), "host \"%.64s\"", named(url));
 	}
 	return add_own(p, toml);
 }
@@ -312,7 +332,8 @@ static const struct member texts[] = {
 	MEMBER(url),  MEMBER(ca),     MEMBER(cert),           MEMBER(key),
 	MEMBER(user), MEMBER(secret), MEMBER(identity_token),
 };
-static const struct member flags[] = {MEMBER(is_own), MEMBER(http_fallback), MEMBER(skip_verify)};
+static const struct member flags[] = {MEMBER(is_own), MEMBER(is_registry), MEMBER(http_fallback),
+                                      MEMBER(skip_verify)};
 enum { N_TEXTS = sizeof(texts) / sizeof(*texts), N_FLAGS = sizeof(flags) / sizeof(*flags) };
 
 static void *member_of(const struct registry_host *h, const struct member *m)

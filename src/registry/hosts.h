@@ -15,7 +15,8 @@ struct registry_header {
 struct registry_host {
 	char *url; // "https://host:port/v2", no slash at its end
 	unsigned capabilities;
-	bool is_own;          // the registry that the reference names: no "?ns=" for it
+	bool is_own;          // at the registry's own name: no "?ns=" for it
+	bool is_registry;     // the registry itself, as opposed to its mirrors: one of all
 	bool http_fallback;   // http, if what answers doesn't speak TLS (loopback)
 	bool skip_verify;     // certificates are not looked at
 	char *ca;             // certificates (PEM) that are trusted beside the system's; NULL
@@ -30,7 +31,8 @@ struct registry_hosts {
 	size_t n;
 };
 void registry_hosts_done(struct registry_hosts *h);
-// The index of the registry itself, which is mostly the last; of one host at least.
+// The index of the registry itself, the one that credentials of the command line are for: mostly
+// the last; where a section names it, that one. There is one host at least.
 size_t registry_own_host(const struct registry_hosts *hosts);
 #define auto_registry_hosts defer(registry_hosts_done)
 

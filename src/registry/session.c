@@ -31,8 +31,9 @@ struct error *session_worse(struct error *before, struct error *now)
 {
 	if (!before)
 		return now;
-	enum error_code code = error_is(before, ERROR_NOT_FOUND) ? now->code : before->code;
-	int sys = now->sys ? now->sys : before->sys;
+	bool counts = !error_is(now, ERROR_NOT_FOUND);
+	enum error_code code = counts ? now->code : before->code;
+	int sys = counts ? now->sys : before->sys;
 	return error_because(error_recode(error_join(before, now), code), sys);
 }
 

@@ -26,6 +26,7 @@ struct question {
 fallible session_ask(struct registry *r, size_t i, struct question *q);
 // The URL that it asks first; the caller's.
 char *session_url(const struct registry *r, size_t i, const struct question *q);
-// What several hosts say, one behind another. NOT_FOUND only if all do. Takes both.
+// What several hosts say, one behind another; the code is the last's, NOT_FOUND only if all say so.
+// Takes both.
 struct error *session_worse(struct error *before, struct error *now);
 void session_debug(const struct registry *r, const char *format, ...) PRINTF(2, 3);

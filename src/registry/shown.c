@@ -55,23 +55,22 @@ static bool is_secret(const char *name, const char *value)
 	return scheme_of(value);
 }
 
-// What is or may be a URL: without user, query and fragment.
+// What is or may be URLs: without users, up to the first query or fragment.
 static void add_url(struct str *to, const char *text, size_t size)
 {
 	auto_free char *all = alloc_bytes(text, size);
-	size_t n = strcspn(all, "?#");
-	const char *slashes = strstr(all, "//"), *begin = slashes ? slashes + 2 : all;
-	const char *at = slashes ? memrchr(begin, '@', strcspn(begin, "/?#")) : NULL;
-	if (at && slashes < all + n) {
-		str_add_bytes(to, all, (size_t)(begin - all));
-		str_add(to, NOT_SHOWN);
-		begin = at;
-	} else {
-		begin = all;
+	char *rest = all, *slashes;
+	bool is_cut = all[strcspn(all, "?#")];
+	all[strcspn(all, "?#")] = 0;
+	while ((slashes = strstr(rest, "//"))) {
+		char *authority = slashes + 2;
+		char *at = memrchr(authority, '@', strcspn(authority, "/ >\","));
+		str_add_bytes(to, rest, (size_t)(authority - rest));
+		str_add(to, at ? NOT_SHOWN : "");
+		rest = at ? at : authority;
 	}
-	if (begin < all + n)
-		str_add_bytes(to, begin, n - (size_t)(begin - all));
-	str_add(to, all[n] ? "?..." : "");
+	str_add(to, rest);
+	str_add(to, is_cut ? "?..." : "");
 }
 
 // "Basic …" keeps the scheme.
@@ -82,27 +81,36 @@ static void add_secret(struct str *to, const char *value)
 	str_add(to, NOT_SHOWN);
 }
 
+// ", scope=" or "realm=": a name that a quoted value follows.
+static bool is_name(const char *text, size_t size)
+{
+	size_t n = strspn(text, ", "), letters = strspn(text + n, "abcdefghijklmnopqrstuvwxyz_");
+	return letters && n + letters + 1 == size && text[n + letters] == '=';
+}
+
 // What anybody is told: who looks at a dump mostly looks for the scope. The realm is a URL, and
 // other schemes than ours go on in a conversation that is nobody's business.
 static void add_challenge(struct str *to, const char *value)
 {
-	if (!scheme_of(value)) {
+	const char *scheme = scheme_of(value);
+	if (!scheme) {
 		size_t n = strcspn(value, " ");
 		str_add_bytes(to, value, n);
 		str_add(to, value[n] ? " " NOT_SHOWN : "");
 		return;
 	}
-	while (*value) {
-		size_t n = strcspn(value, "\"");
-		str_add_bytes(to, value, n);
-		value += n;
-		if (!*value)
+	str_add(to, scheme);
+	for (value += strlen(scheme); *value;) {
+		size_t n = strcspn(value, "\""), size = value[n] ? strcspn(value + n + 1, "\"") : 0;
+		if (!value[n] || !is_name(value, n)) {
+			str_add(to, NOT_SHOWN);
 			return;
-		size_t size = strcspn(++value, "\"");
+		}
+		str_add_bytes(to, value, n + 1);
+		add_url(to, value + n + 1, size);
 		str_add_char(to, '"');
-		add_url(to, value, size);
-		str_add_char(to, '"');
-		value += size + (value[size] == '"');
+		value += n + 1 + size;
+		value += *value == '"';
 	}
 }
 

@@ -89,7 +89,7 @@ static void urls(void **state)
 		{"http://a/", "javascript:x", NULL, "only http and https"},
 		{"http://a/", "http://u:p@b/", NULL, "user information"},
 		{"http://a/", "http:///b", NULL, "no host"},
-		{"http://a/", "http://b:0/", NULL, "port 0"},
+		{"http://a/", "http://b:0/", NULL, "a port that is none"},
 		{"http://a/", "http://b:65536/", NULL, "65536"},
 		{"http://a/", "http://b c/", NULL, "a character"},
 		{"http://a/", "/b\r\nx: y", NULL, "a character"},
@@ -410,6 +410,12 @@ static void heads(void **state)
 	         "HTTP/1.1 401 U | WWW-Authenticate: Negotiate [not shown] | Proxy-Authenticate: "
 	         "NTLM | WWW-Authenticate: Bearer realm=\"https://[not shown]@a/t?...\""},
 		{false, "HTTP/1.1 200 \xe2\x80\xae\r\n", "HTTP/1.1 200 ..."},
+		{false, "HTTP/1.1 200 OK\r\nLink: <https://a/x>, <https://u:p@b/y>\r\n",
+	         "HTTP/1.1 200 OK | Link: <https://a/x>, <https://[not shown]@b/y>"},
+		{false, "HTTP/1.1 401 U\r\nWWW-Authenticate: Bearer realm=https://a/t?sig=1\r\n",
+	         "HTTP/1.1 401 U | WWW-Authenticate: Bearer [not shown]"},
+		{false, "HTTP/1.1 401 U\r\nWWW-Authenticate: Basic realm=\"x\", Negotiate YII=\r\n",
+	         "HTTP/1.1 401 U | WWW-Authenticate: Basic realm=\"x\"[not shown]"},
 		{false, "HTTP/1.1 200 OK\r\nX-Auth-Token: 1\r\nX-Subject-Token: 2\r\nServer: s\r\n",
 	         "HTTP/1.1 200 OK | X-Auth-Token: [not shown] | X-Subject-Token: [not shown] | "
 	         "Server: s"},

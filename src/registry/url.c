@@ -17,9 +17,11 @@ void url_done(struct url *u)
 static fallible parse_port(const char *text, struct url *u)
 {
 	uint64_t port;
-	TRY(text_parse_u64(text, 10, 65535, &port));
-	u->port = (unsigned)port;
-	return port ? NULL : error_new(ERROR_INVALID, "port 0");
+	struct error *e = text_parse_u64(text, 10, 65535, &port);
+	bool bad = e || !port;
+	error_free(e); // its text may be half a password
+	u->port = bad ? 0 : (unsigned)port;
+	return bad ? error_new(ERROR_INVALID, "a port that is none") : NULL;
 }
 
 static fallible parse_host(const char *text, size_t size, struct url *u)
@@ -56,8 +58,8 @@ static fallible parse_host(const char *text, size_t size, struct url *u)
 static const char *scheme_and_host(const char *text, char shown[65])
 {
 	size_t n = strcspn(text, "?#");
-	const char *authority = strstr(text, "://"), *at = memchr(text, '@', n);
-	if (at)
+	const char *authority = strstr(text, "://"), *at = strrchr(text, '@');
+	if (at) // wherever it is: a password may have any character
 		n = authority && authority < at ? (size_t)(authority + 3 - text) : 0;
 	snprintf(shown, 65, "%.*s", n < 64 ? (int)n : 64, text);
 	return shown;

@@ -93,7 +93,16 @@ static fallible sweep_partial(struct gc *g, int folder, const char *name)
 	bool is_old = g->now_ns - touched >= STORE_PARTIAL_LIFE_NS;
 	if (!is_old && !g->partials)
 		return NULL;
-	TRY(lock_is_held(fd, LOCK_EXCLUSIVE, &held));
+	if (!g->take) {
+		TRY(lock_is_held(fd, LOCK_EXCLUSIVE, &held));
+	} else {
+		// Until it is gone: a fetch that begins now sees that.
+		struct error *busy = lock_try(fd, LOCK_EXCLUSIVE);
+		held = error_is(busy, ERROR_BUSY);
+		if (held)
+			error_drop(&busy);
+		TRY(busy);
+	}
 	return held ? NULL
 	            : take_file(g, folder, name, name, "partial blob",
 	                        is_old ? "nobody has gone on with it for a day"

@@ -7,6 +7,7 @@
 #include "oci/image.h"
 #include "registry/registry.h"
 #include "sys/fd.h"
+#include "sys/process.h"
 #include "transfer/channel.h"
 #include "transfer/describe.h"
 #include "transfer/document.h"
@@ -19,7 +20,8 @@ enum {
 	DEPTH_MAX = 3,
 	MANIFESTS_MAX = 1000,
 	DOCUMENTS_MAX = 2 * MANIFESTS_MAX + 100,
-	BLOBS_NAMED_MAX = 20000, // layers, too; they are looked for one by one
+	BLOBS_NAMED_MAX = 20000, // layers, too
+	SLOTS = 65536,           // more than BLOBS_NAMED_MAX and DOCUMENTS_MAX
 };
 #define DOCUMENTS_BYTES_MAX ((size_t)64 << 20)
 
@@ -30,6 +32,8 @@ struct fetch {
 	struct ingest in;
 	struct downloads downloads;
 	size_t documents_size, n_documents;
+	size_t slots[SLOTS]; // of digests: 1 + where in `in`; 0: free
+	uint64_t salt;
 	bool with_artifacts; // all that an index names, not images alone
 };
 
@@ -46,23 +50,35 @@ static void choice_done(struct choice *c)
 
 // --- documents ----------------------------------------------------------------------------------
 
+// Where a digest stands in the table, or would. Who names blobs doesn't know `salt`.
+static size_t *slot_of(struct fetch *f, const char *digest)
+{
+	uint64_t hash = f->salt;
+	for (const char *c = digest; *c; c++)
+		hash = (hash ^ (unsigned char)*c) * 0x100000001b3; // FNV-1a
+	for (size_t i = hash ^ hash >> 32;; i++) {
+		size_t *slot = &f->slots[i % SLOTS];
+		if (!*slot || !strcmp(f->in.files[*slot - 1].digest, digest))
+			return slot;
+	}
+}
+
 static struct ingest_file *remember(struct fetch *f, const char *digest, uint64_t size,
                                     const char *text)
 {
 	alloc_grow(&f->in.files, &f->in.capacity, f->in.n_files, sizeof(*f->in.files));
 	struct ingest_file *file = &f->in.files[f->in.n_files++];
+	*slot_of(f, digest) = f->in.n_files;
 	*file = (struct ingest_file){.path = alloc_string(""), .size = size, .text = text};
 	memcpy(file->digest, digest, strlen(digest) + 1);
 	memcpy(file->name, "-", 2);
 	return file;
 }
 
-static struct ingest_file *recall(const struct fetch *f, const char *digest)
+static struct ingest_file *recall(struct fetch *f, const char *digest)
 {
-	for (size_t i = f->in.n_files; i--;)
-		if (!strcmp(f->in.files[i].digest, digest))
-			return &f->in.files[i];
-	return NULL;
+	size_t n = *slot_of(f, digest);
+	return n ? &f->in.files[n - 1] : NULL;
 }
 
 static fallible count_document(struct fetch *f, size_t size)
@@ -106,6 +122,8 @@ static fallible get_document(struct fetch *f, const struct oci_descriptor *d, bo
 		*ret_size = (size_t)known->size;
 		return NULL;
 	}
+	if (known && known->size != d->size)
+		return error_new(ERROR_CORRUPT, "%s: of two sizes", d->digest);
 	if (known && known->is_layer)
 		return both(d->digest);
 	if (!oci_digest_is_sha256(d->digest))
@@ -446,6 +464,7 @@ fallible worker_fetch(const struct json *request, struct worker_result *ret)
 	static struct fetch f;
 	f.arena = arena_new();
 	f.in.dirfd = -1;
+	f.salt = random_u64();
 	TRY(order_read(request, &f.order));
 	TRY(order_confine(&f.order));
 	return fetch(&f, ret);

@@ -88,6 +88,35 @@ def test_user_is_not_for_the_registry_over_http(tls, tmp_path):
         pulls(r.ref, "--hosts-dir", tmp_path, "--user", "me:secret")
 
 
+@pytest.mark.parametrize("sections", ['[host."https://{0}"]\n[host."http://{0}"]\n',
+                                      'server = "https://127.0.0.1:1"\n[host."http://{0}"]\n'])
+def test_nor_is_a_section_behind_it(tmp_path, sections):
+    """Whose http section stands where: the password stays at home."""
+    with Registry(image(), behave=wants("me", "secret")) as r:
+        folder_of(tmp_path, r, hosts__toml=sections.format(r.host))
+        assert "401" in pull(r.ref, "--hosts-dir", tmp_path, "--user", "me:secret", code=125).err
+        coracle("login", "--hosts-dir", tmp_path, "--user", "me:secret", r.host, code=125,
+                env={"DOCKER_CONFIG": str(tmp_path)})
+        assert r.log and all("Authorization" not in headers for _, _, headers in r.log)
+
+
+def test_other_spellings_of_it(tls, tmp_path):
+    with Registry(image(), tls=tls, behave=wants("me", "secret")) as r:
+        folder_of(tmp_path, r, ca__pem=tls[0], hosts__toml=f'server = "{r.url}/"\n[host."HTTPS://X"]\n')
+        assert "only http and https" in pull(r.ref, "--hosts-dir", tmp_path, code=125).err
+    with Registry(image(), tls=tls, behave=wants("me", "secret")) as r:
+        folder_of(tmp_path, r, ca__pem=tls[0], hosts__toml=f'[host."{r.url}/v2/"]\nca = "ca.pem"\n')
+        pulls(r.ref, "--hosts-dir", tmp_path, "--user", "me:secret")
+
+
+@pytest.mark.parametrize("line", ['skip_verify = "x"', 'ca = 1', ""])
+@pytest.mark.parametrize("url", ["https://me:s3cret@h", "https://me:s3cret/x@h", "https://me:s3c?ret@h"])
+def test_a_password_in_a_hosts_toml_is_not_told(tmp_path, line, url):
+    folder_of(tmp_path, type("R", (), {"host": "reg.example:1"}), hosts__toml=f'[host."{url}"]\n{line}\n')
+    said = pull("reg.example:1/a", "--hosts-dir", tmp_path, code=125).err
+    assert "s3c" not in said and 'host "...@..."' in said
+
+
 def test_flags_of_tls_are_for_its_section(tls, tmp_path):
     with Registry(image(), tls=tls) as r:
         folder_of(tmp_path, r, hosts__toml=f'[host."{r.url}"]\n')
@@ -127,6 +156,32 @@ def test_every_host_is_heard(tmp_path, dead_first):
     assert "404 Not Found" in said and "Failed to connect" in said
     assert [said.index(word) for word in (words if dead_first else words[::-1])] == \
         sorted(said.index(word) for word in words)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_mirror_that_refuses_costs_nothing(tmp_path, status):
+    """The registry's own word decides whether what came is kept."""
+    img = Image(layer(entry("a", os.urandom(300_000))))
+    big = img.manifest["layers"][0]["digest"]
+
+    def cut(request):
+        if not request.path.endswith(big):
+            return False
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(img.blobs[big])))
+        request.end_headers()
+        request.wfile.write(img.blobs[big][:100_000])
+        request.close_connection = True
+        return True
+
+    with Registry(img, behave=cut) as r, Registry(behave=lambda request: reply(request, status)) as mirror:
+        folder_of(tmp_path, r, hosts__toml=f'server = "{r.url}"\n[host."{mirror.url}"]\n')
+        said = pull(r.ref, "--hosts-dir", tmp_path, code=125).err
+        assert str(status) in said and "hint: what came is kept" in said
+        r.behave = None
+        r.sent.clear()
+        pulls(r.ref, "--hosts-dir", tmp_path)
+        assert r.sent[big] < len(img.blobs[big])
 
 
 # --- logins ---------------------------------------------------------------------------------------
@@ -243,6 +298,59 @@ def test_partly_here(tmp_path):
         assert "an interrupted pull has left it" in plan and partial.exists()
         assert "partial blob" not in coracle(*store, "gc", "--dry-run").out
         assert "partial blob" in coracle(*store, "gc", "--partial").out and not partial.exists()
+
+
+def test_partly_here_and_wholly(tmp_path):
+    """What a dead pull had got whole is held by its lease; that goes with the rest, and what lives stays."""
+    store = ["--root", tmp_path / "root", "--state", tmp_path / "state"]
+    img = Image(layer(entry("a", "1" * 5000)), layer(entry("b", os.urandom(3_000_000))))
+    small, big = (item["digest"] for item in img.manifest["layers"])
+    with Registry(img) as r:
+        r.behave = trickle(type("Counter", (), {"blobs": img.blobs, "sent": 0}), pause=0.05)
+        p = subprocess.Popen(["coracle", *map(str, store), "images", "pull", r.ref], stderr=subprocess.PIPE)
+        try:
+            eventually(lambda: small in coracle(*store, "content", "ls").out
+                       and big in coracle(*store, "content", "active").out)
+            assert "pull-" not in coracle(*store, "gc", "--partial").out
+            assert small in coracle(*store, "content", "ls").out
+        finally:
+            p.kill()
+            p.communicate()
+        coracle(*store, "gc")
+        assert small in coracle(*store, "content", "ls").out
+        assert "pull-" in coracle(*store, "gc", "--partial", "--dry-run").out
+        assert small in coracle(*store, "content", "ls").out
+        coracle(*store, "gc", "--partial")
+        assert not ctr(*store, "content", "ls", "-q").out and not ctr(*store, "leases", "ls", "-q").out
+
+
+def test_no_room_keeps_what_came(tmp_path):
+    """What was fetched of a blob isn't the worse for a full disk."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", disk], check=True)
+    try:
+        store = ["--root", disk / "root", "--state", tmp_path / "state"]
+        img = Image(layer(entry("b", os.urandom(6_000_000))))
+        big = img.manifest["layers"][0]["digest"]
+        partial = disk / "root/content/partial" / big.split(":")[1]
+        with Registry(img) as r:
+            r.behave = trickle(type("Counter", (), {"blobs": img.blobs, "sent": 0}), pause=0.02)
+            p = subprocess.Popen(["coracle", *map(str, store), "images", "pull", r.ref], stderr=subprocess.PIPE)
+            eventually(lambda: partial.exists() and partial.stat().st_size > 1_000_000)
+            p.send_signal(signal.SIGINT)
+            p.communicate()
+            came = partial.stat().st_size
+            (disk / "full").write_bytes(b"x" * 12_500_000)
+            said = coracle(*store, "images", "pull", r.ref, code=125).err
+            assert "are free" in said and partial.stat().st_size == came
+            (disk / "full").unlink()
+            r.behave = None
+            r.sent.clear()
+            coracle(*store, "content", "fetch", r.ref)
+            assert r.sent[big] == len(img.blobs[big]) - came
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 def test_what_came_is_kept_is_said():

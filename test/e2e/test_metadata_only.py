@@ -237,6 +237,15 @@ def entry_of(r, image):
     return item
 
 
+def with_config(image):
+    """Its config has changed, and its layers shall stay as they are said to be."""
+    config = json.dumps(image.config).encode()
+    image.blobs[digest(config)] = config
+    image.manifest["config"].update(digest=digest(config), size=len(config))
+    image.seal_manifest()
+    return image
+
+
 def test_many_namings_are_quick():
     """An index whose manifests name the same many layers: a search of all of them for each took minutes."""
     with Registry() as r:
@@ -249,11 +258,7 @@ def test_many_namings_are_quick():
                 {**item, "digest": digest(f"{i} {item['digest']}".encode())} for item in layers]
             image.config["rootfs"]["diff_ids"] = [digest(f"{i} d {k}".encode()) for k in range(500)]
             image.config["architecture"] = "arm64"
-            config = json.dumps(image.config).encode()
-            image.blobs[digest(config)] = config
-            image.manifest["config"].update(digest=digest(config), size=len(config))
-            image.seal_manifest()
-            entries.append(entry_of(r, image))
+            entries.append(entry_of(r, with_config(image)))
         hostile(r, *entries)
         said = coracle("content", "fetch", "--metadata-only", r.ref, code=None, timeout=60)
         assert said.code in (0, 125)
@@ -295,11 +300,7 @@ def test_many_layers_are_no_documents():
                                         for k in range(190)]
             image.config["rootfs"]["diff_ids"] = [digest(f"d{i} {k}".encode()) for k in range(190)]
             image.config["architecture"] = "arm64" if i else "amd64"
-            config = json.dumps(image.config).encode()
-            image.blobs[digest(config)] = config
-            image.manifest["config"].update(digest=digest(config), size=len(config))
-            image.seal_manifest()
-            entries.append(entry_of(r, image))
+            entries.append(entry_of(r, with_config(image)))
         hostile(r, *entries)
         fetch(r.ref)
         coracle("images", "rm", r.ref)

@@ -246,8 +246,9 @@ def with_config(image):
     return image
 
 
-def test_many_namings_are_quick():
-    """An index whose manifests name the same many layers: a search of all of them for each took minutes."""
+def test_many_namings():
+    """15,500 layers, 500 of them named by thirty manifests: refused in bounded time, and nothing stays."""
+    before = blobs()
     with Registry() as r:
         layers = [{"mediaType": OCI + "layer.v1.tar", "digest": digest(f"layer {k}".encode()), "size": 10}
                   for k in range(500)]
@@ -260,10 +261,9 @@ def test_many_namings_are_quick():
             image.config["architecture"] = "arm64"
             entries.append(entry_of(r, with_config(image)))
         hostile(r, *entries)
-        said = coracle("content", "fetch", "--metadata-only", r.ref, code=None, timeout=60)
-        assert said.code in (0, 125)
-        coracle("images", "rm", r.ref, code=None)
-    coracle("gc")
+        said = coracle("content", "fetch", "--metadata-only", r.ref, code=125, timeout=60)
+        assert "too many values" in said.err
+    assert blobs() == before and "pull-" not in ctr("leases", "ls", "-q").out
 
 
 @pytest.mark.parametrize("what", ["manifest", "config", "index"])

@@ -298,13 +298,12 @@ fallible command_login(struct invocation *in)
 	struct engine_registry registry;
 	auto_free char *typed = NULL;
 	if (!*user && !token) {
-		if (!isatty(STDIN_FILENO))
-			return error_new(ERROR_USAGE, "login as whom? --user NAME");
-		TRY(ask("Username: ", false, "login as whom? --user NAME", &typed));
-		if (!*typed)
-			return error_new(ERROR_USAGE, "login as whom? --user NAME");
+		static const char whom[] = "login as whom? --user NAME";
+		if (isatty(STDIN_FILENO))
+			TRY(ask("Username: ", false, whom, &typed));
+		if (!typed || !*typed)
+			return error_new(ERROR_USAGE, "%s", whom);
 		user = typed;
-		colon = NULL;
 	}
 	if (!token) {
 		login.user = alloc_bytes(user, colon ? (size_t)(colon - user) : strlen(user));

@@ -627,8 +627,8 @@ struct engine_garbage_list {
 };
 void engine_garbage_free(struct engine_garbage_list *garbage); // takes NULL
 // Collects what nobody owns: of dead owners, of interrupted commands, of removed images; only what
-// bears this store's ID. `dry_run` only tells. `partials`: what interrupted pulls have got, too, of
-// a blob and of images.
+// bears this store's ID. `dry_run` only tells. `partials`: also what interrupted pulls have got,
+// blobs in part and whole.
 fallible engine_gc(struct engine *engine, bool dry_run, bool partials,
                    struct engine_garbage_list **ret);
 

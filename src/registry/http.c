@@ -491,9 +491,9 @@ static struct error *explain(struct exchange *x, CURLcode code)
 	const char *why = *x->http->why ? x->http->why : curl_easy_strerror(code);
 	const char *method = x->request->method;
 	auto_free char *url = url_shown(x->request->url);
-	// It may have a password in it; curl's text ends somewhere.
+	// Whole in curl's text if it can't be used, with its password; that text ends somewhere.
 	auto_free char *beginning = alloc_printf("%.32s", x->proxy);
-	if (*x->proxy && strstr(why, beginning))
+	if (strchr(x->proxy, '@') && strstr(why, beginning))
 		why = "HTTP_PROXY or HTTPS_PROXY isn't http://[NAME:PASSWORD@]HOST:PORT";
 	if (x->is_refused)
 		return error_new(ERROR_INVALID, "%s %s: a link-local address is not asked", method,

@@ -204,6 +204,13 @@ def test_a_proxys_password_is_in_no_error(proxy):
     assert SECRET not in said.err and "zzz" not in said.err and "HTTP_PROXY" in said.err
 
 
+def test_a_proxy_without_a_password_is_named():
+    """What curl says of it helps, and hides nothing."""
+    said = coracle("images", "pull", "--plain-http", "registry.example:1/x:y", code=125,
+                   env={"HTTP_PROXY": "127.0.0.1"}).err
+    assert "Failed to connect to 127.0.0.1" in said and "isn't http://" not in said
+
+
 def test_each_answer_has_its_line():
     """Of 1xx, too; and what came of one that is refused."""
     def early(request):
